@@ -1,0 +1,190 @@
+//! Secrets at rest: sealed where they must be read again, digests where they only have to be recognised.
+//!
+//! All keys are derived (HKDF-SHA-256) from the master key, one for each purpose, so that signing keys, data and
+//! digests never share one.
+
+use aws_lc_rs::{
+    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    constant_time,
+    hkdf::{self, HKDF_SHA256, Salt},
+    hmac,
+};
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use std::collections::BTreeMap;
+use types::Rng;
+use zeroize::Zeroizing;
+
+/// The installation's root secret, in one or more versions; the highest seals and digests.
+#[derive(Clone)]
+pub struct MasterKey(BTreeMap<u8, Zeroizing<[u8; 32]>>);
+
+/// Where a sealed value stands: it opens nowhere else.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The table.
+    pub table: &'static str,
+    /// The column.
+    pub column: &'static str,
+    /// The row's id.
+    pub row: &'a str,
+}
+
+/// Why a secret could not be used.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum SecretError {
+    /// The master key's text is not what it should be.
+    #[error(
+        "the master key must be 32 bytes in base64, or versions of it as in 1:…,2:… (make one with `platform secrets init`)"
+    )]
+    NotAMasterKey,
+    /// Sealed under a version that is not given.
+    #[error("sealed under version {0} of the master key, which is not given")]
+    UnknownVersion(u8),
+    /// Changed, moved from its place, or sealed under another key.
+    #[error("a sealed value does not open here")]
+    Sealed,
+}
+
+impl MasterKey {
+    /// A new one, as text.
+    pub fn generate(rng: &Rng) -> String {
+        BASE64.encode(rng.bytes::<32>())
+    }
+
+    /// From text: base64 of 32 bytes, or several versions as in `1:…,2:…`.
+    pub fn parse(text: &str) -> Result<Self, SecretError> {
+        let versions = text.trim().split(',').map(|part| {
+            let (version, key) = part.split_once(':').unwrap_or(("1", part));
+            let key = Zeroizing::new(BASE64.decode(key.trim()).map_err(|_| SecretError::NotAMasterKey)?);
+            let key: [u8; 32] = key.as_slice().try_into().map_err(|_| SecretError::NotAMasterKey)?;
+            Ok((version.trim().parse().map_err(|_| SecretError::NotAMasterKey)?, Zeroizing::new(key)))
+        });
+        versions.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// AES-256-GCM with the place as associated data: version, nonce, ciphertext and tag.
+    pub fn seal(&self, rng: &Rng, place: Place<'_>, plain: &[u8]) -> Vec<u8> {
+        let (&version, _) = self.newest();
+        let nonce = rng.bytes::<NONCE_LEN>();
+        let mut text = plain.to_vec();
+        let sealed = self.aead(version, place).and_then(|key| {
+            key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(place.bytes()), &mut text).ok()
+        });
+        debug_assert!(sealed.is_some(), "AES-GCM seals any text below 64 GiB");
+        [&[version], &nonce[..], &text].concat()
+    }
+
+    /// What was sealed at this place.
+    pub fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+        let (version, rest) = sealed.split_first().ok_or(SecretError::Sealed)?;
+        let (nonce, text) = rest.split_at_checked(NONCE_LEN).ok_or(SecretError::Sealed)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SecretError::Sealed)?;
+        let key = self.aead(*version, place).ok_or(SecretError::UnknownVersion(*version))?;
+        let mut text = Zeroizing::new(text.to_vec());
+        let plain =
+            key.open_in_place(nonce, Aad::from(place.bytes()), &mut text).map_err(|_| SecretError::Sealed)?.len();
+        text.truncate(plain);
+        Ok(text)
+    }
+
+    /// HMAC-SHA-256 under the newest pepper of a purpose; the first byte is the pepper's version.
+    pub fn digest(&self, purpose: &str, secret: &[u8]) -> Vec<u8> {
+        let (&version, root) = self.newest();
+        self::digest(version, root, purpose, secret)
+    }
+
+    /// Whether `digest` is of this secret, in constant time, under whichever pepper made it.
+    pub fn digest_matches(&self, purpose: &str, secret: &[u8], digest: &[u8]) -> bool {
+        let root = digest.first().and_then(|version| Some((version, self.0.get(version)?)));
+        root.is_some_and(|(&version, root)| {
+            constant_time::verify_slices_are_equal(&self::digest(version, root, purpose, secret), digest).is_ok()
+        })
+    }
+
+    /// A key of 32 bytes for one purpose, the same at each call.
+    pub fn derive(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
+        derive(self.newest().1, purpose)
+    }
+
+    #[expect(clippy::expect_used, reason = "parse gives at least one version")]
+    fn newest(&self) -> (&u8, &Zeroizing<[u8; 32]>) {
+        self.0.last_key_value().expect("at least one version")
+    }
+
+    fn aead(&self, version: u8, place: Place<'_>) -> Option<LessSafeKey> {
+        let key = derive(self.0.get(&version)?, place.table);
+        UnboundKey::new(&AES_256_GCM, &key[..]).ok().map(LessSafeKey::new)
+    }
+}
+
+impl std::fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "MasterKey(versions {:?})", self.0.keys())
+    }
+}
+
+impl Place<'_> {
+    fn bytes(&self) -> Vec<u8> {
+        format!("{}\0{}\0{}", self.table, self.column, self.row).into_bytes()
+    }
+}
+
+fn digest(version: u8, root: &[u8; 32], purpose: &str, secret: &[u8]) -> Vec<u8> {
+    let key = derive(root, purpose);
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key[..]), secret);
+    [&[version], tag.as_ref()].concat()
+}
+
+/// HKDF (RFC 5869) with the purpose as `info`.
+fn derive(root: &[u8; 32], purpose: &str) -> Zeroizing<[u8; 32]> {
+    struct Length;
+    impl hkdf::KeyType for Length {
+        fn len(&self) -> usize {
+            32
+        }
+    }
+    let mut key = Zeroizing::new([0; 32]);
+    let pseudorandom = Salt::new(HKDF_SHA256, b"enterprise-api-platform").extract(root);
+    let info = [purpose.as_bytes()];
+    let filled = pseudorandom.expand(&info, Length).and_then(|okm| okm.fill(&mut key[..]));
+    debug_assert!(filled.is_ok(), "32 bytes are within HKDF's limit");
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLACE: Place<'_> = Place { table: "signing_keys", column: "seed", row: "1" };
+
+    #[test]
+    fn a_sealed_value_opens_at_its_place_alone() {
+        let rng = Rng::seeded(1);
+        let key = MasterKey::parse(&MasterKey::generate(&rng)).unwrap();
+        let mut sealed = key.seal(&rng, PLACE, b"seed");
+        assert_eq!(*key.open(PLACE, &sealed).unwrap(), b"seed");
+        assert_eq!(key.open(Place { row: "2", ..PLACE }, &sealed), Err(SecretError::Sealed));
+        *sealed.last_mut().unwrap() ^= 1;
+        assert_eq!(key.open(PLACE, &sealed), Err(SecretError::Sealed));
+        assert_eq!(key.open(PLACE, &[]), Err(SecretError::Sealed));
+    }
+
+    #[test]
+    fn old_digests_match_after_a_new_pepper() {
+        let rng = Rng::seeded(1);
+        let (one, two) = (MasterKey::generate(&rng), MasterKey::generate(&rng));
+        let digest = MasterKey::parse(&one).unwrap().digest("refresh", b"secret");
+        let both = MasterKey::parse(&format!("1:{one},2:{two}")).unwrap();
+        assert!(both.digest_matches("refresh", b"secret", &digest));
+        assert!(!both.digest_matches("refresh", b"other", &digest));
+        assert!(!both.digest_matches("mail", b"secret", &digest));
+        assert_ne!(both.digest("refresh", b"secret"), digest);
+    }
+
+    #[test]
+    fn what_is_no_master_key_is_refused() {
+        for text in ["", "abc", "1:abc", "x:AAAA", "AAAA"] {
+            assert_eq!(MasterKey::parse(text).unwrap_err(), SecretError::NotAMasterKey, "{text:?}");
+        }
+    }
+}

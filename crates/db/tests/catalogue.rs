@@ -1,0 +1,100 @@
+//! What holds for every table, function and policy there is.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use testing::Database;
+
+/// Every table, with the scopes that reach it. A new table is added here, in its own commit.
+const TABLES: &[(&str, &[&str])] = &[
+    ("_fence", &["system"]),
+    ("_migrations", &["system"]),
+    ("consumers", &["system"]),
+    ("credentials", &["person", "system"]),
+    ("endpoints", &["system", "tenant"]),
+    ("event_personal", &["person", "system", "tenant"]),
+    ("events", &["person", "system", "tenant"]),
+    ("idempotency_keys", &["person", "system", "tenant"]),
+    ("instances", &["system"]),
+    ("invalidations", &["person", "system", "tenant"]),
+    ("mail_jobs", &["system"]),
+    ("memberships", &["person", "system", "tenant"]),
+    ("organizations", &["person", "system", "tenant"]),
+    ("outbox", &["person", "system", "tenant"]),
+    ("pending_registrations", &["system"]),
+    ("resource_types", &["tenant"]),
+    ("resource_values", &["tenant"]),
+    ("resources", &["tenant"]),
+    ("sessions", &["person", "system"]),
+    ("signing_keys", &["system"]),
+    ("users", &["person", "system"]),
+];
+
+async fn strings(sql: &str) -> Vec<String> {
+    let postgres = Database::new().await.client("postgres").await;
+    postgres.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+#[tokio::test]
+async fn every_table_is_on_the_list_with_the_scopes_that_its_grants_give() {
+    let found = strings(
+        "SELECT c.relname || ': ' || coalesce(string_agg(DISTINCT substr(a.grantee::regrole::text, 5), ' ' ORDER BY substr(a.grantee::regrole::text, 5)), '')
+         FROM pg_class c LEFT JOIN LATERAL (
+             SELECT grantee FROM aclexplode(c.relacl)
+             UNION SELECT x.grantee FROM pg_attribute t, aclexplode(t.attacl) x WHERE t.attrelid = c.oid
+         ) a ON a.grantee::regrole::text LIKE 'eap_%'
+         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+         GROUP BY c.relname ORDER BY c.relname COLLATE \"C\"",
+    )
+    .await;
+    let listed: Vec<_> = TABLES.iter().map(|(table, scopes)| format!("{table}: {}", scopes.join(" "))).collect();
+    assert_eq!(found, listed);
+}
+
+#[tokio::test]
+async fn row_level_security_is_enabled_and_forced_everywhere_and_the_owner_sees_all() {
+    let without = strings(
+        "SELECT relname::text FROM pg_class c WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
+         AND NOT (relrowsecurity AND relforcerowsecurity AND EXISTS (SELECT FROM pg_policy WHERE polrelid = c.oid AND polname = 'owner_all'))",
+    )
+    .await;
+    assert_eq!(without, [""; 0]);
+}
+
+#[tokio::test]
+async fn partitions_are_reached_through_their_parent_only() {
+    let granted = strings(
+        "SELECT relname::text FROM pg_class WHERE relispartition AND relkind = 'r' AND relacl::text LIKE '%eap_%'",
+    )
+    .await;
+    assert_eq!(granted, [""; 0]);
+}
+
+#[tokio::test]
+async fn functions_with_the_owners_rights_pin_their_search_path_and_are_nobodys_by_default() {
+    let definers = strings(
+        "SELECT proname || ' ' || (array_to_string(proconfig, ',') LIKE '%search_path=%')::text || ' '
+             || coalesce((SELECT bool_or(grantee = 0) FROM aclexplode(proacl)), true)::text
+         FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef ORDER BY 1",
+    )
+    .await;
+    assert_eq!(definers, ["ensure_partitions true false"]);
+}
+
+#[tokio::test]
+async fn there_is_no_view_that_runs_with_its_owners_rights() {
+    let views = strings(
+        "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('v', 'm')",
+    )
+    .await;
+    assert_eq!(views, [""; 0]);
+}
+
+#[tokio::test]
+async fn every_organizations_index_on_the_hot_tables_leads_with_the_organization() {
+    let others = strings(
+        "SELECT i.indexrelid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid
+         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
+         WHERE c.relname IN ('resources', 'resource_values', 'resource_types') AND a.attname <> 'org_id'",
+    )
+    .await;
+    assert_eq!(others, [""; 0]);
+}

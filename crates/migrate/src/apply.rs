@@ -1,0 +1,227 @@
+//! `up`: what is pending, one file and one transaction after the other.
+
+use crate::{
+    File, Files, connect,
+    status::{State, status},
+};
+use semver::Version;
+use std::time::{Duration, Instant};
+use tokio_postgres::{Client, Error, error::SqlState};
+
+/// The advisory lock of whoever migrates: the ASCII bytes of "eapmigrt".
+const LOCK: i64 = 0x6561_706d_6967_7274;
+/// How long to wait for another migrator.
+const LOCK_WAIT: Duration = Duration::from_mins(10);
+/// A file that waits for a lock of a busy table lets everyone behind it wait: give up early, try again.
+const LOCK_TIMEOUTS: u32 = 10;
+
+const TABLE: &str = "
+    CREATE TABLE IF NOT EXISTS _migrations (
+        name text COLLATE \"C\" PRIMARY KEY,
+        checksum bytea NOT NULL,
+        oldest_app text,
+        duration_ms bigint NOT NULL,
+        applied_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+        applied_by text NOT NULL DEFAULT current_user
+    );
+    ALTER TABLE _migrations ENABLE ROW LEVEL SECURITY;
+    ALTER TABLE _migrations FORCE ROW LEVEL SECURITY;
+    DROP POLICY IF EXISTS owner_all ON _migrations;
+    CREATE POLICY owner_all ON _migrations TO CURRENT_USER USING (true) WITH CHECK (true);
+    DROP POLICY IF EXISTS readers ON _migrations;
+    CREATE POLICY readers ON _migrations FOR SELECT TO readonly_user, eap_system USING (true);
+    GRANT SELECT ON _migrations TO readonly_user, eap_system;";
+
+/// A file that was applied just now.
+#[derive(Debug, Clone)]
+pub struct Applied {
+    /// Its name.
+    pub name: String,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Why nothing, or nothing more, was applied; what was applied before stays.
+#[derive(Debug, thiserror::Error)]
+pub enum UpError {
+    /// The roles do not exist.
+    #[error(
+        "the database has no role {0}: make the roles first, with `platform migrate roles` as a login that may create roles"
+    )]
+    NoRole(String),
+    /// Files and database disagree.
+    #[error("{0}: an applied file must stay as it is; restore it, and write a new file for what has to change")]
+    Drift(String),
+    /// A pending file sorts before an applied one.
+    #[error("{pending} is pending but {applied} is applied already: give the pending file a later date")]
+    OutOfOrder {
+        /// Not applied.
+        pending: String,
+        /// Applied, and later.
+        applied: String,
+    },
+    /// An image that runs could not run any more.
+    #[error(
+        "{file} needs images of {oldest} or newer, but {service} {version} was seen within two minutes: deploy first, then migrate"
+    )]
+    TooOld {
+        /// The file.
+        file: String,
+        /// Its `oldest-app`.
+        oldest: Version,
+        /// Which service runs an older one.
+        service: String,
+        /// Which version.
+        version: String,
+    },
+    /// Another migrator did not finish in time.
+    #[error("another migrator holds the lock since {}s (process {pid} of the database); nothing was applied", LOCK_WAIT.as_secs())]
+    Locked {
+        /// Its server process.
+        pid: i32,
+    },
+    /// A statement of a file failed; nothing of that file was applied.
+    #[error("{file}:{line}: {message}\n    {text}\nnothing of this file was applied")]
+    Statement {
+        /// The file.
+        file: String,
+        /// Counted from 1.
+        line: usize,
+        /// The line itself.
+        text: String,
+        /// The server's words.
+        message: String,
+    },
+    /// Anything else the server said.
+    #[error("{}", connect::described(.0))]
+    Database(#[from] Error),
+}
+
+/// Applies what is pending and tells of each file; returns when all are applied. A second migrator waits for the first.
+pub async fn up(client: &Client, files: &Files, mut tell: impl FnMut(&Applied)) -> Result<Vec<Applied>, UpError> {
+    require_roles(client).await?;
+    lock(client).await?;
+    let done = apply_pending(client, files, &mut tell).await;
+    client.query("SELECT pg_advisory_unlock($1)", &[&LOCK]).await?;
+    done
+}
+
+async fn apply_pending(
+    client: &Client,
+    files: &Files,
+    tell: &mut impl FnMut(&Applied),
+) -> Result<Vec<Applied>, UpError> {
+    client.batch_execute(&format!("SET client_min_messages = warning; BEGIN; {TABLE} COMMIT")).await?;
+    let entries = status(client, files).await?;
+    if let Some(entry) = entries.iter().find(|entry| matches!(entry.state, State::Changed | State::Missing)) {
+        return Err(UpError::Drift(entry.to_string()));
+    }
+    let is_pending = |name: &str| entries.iter().any(|entry| entry.name == name && entry.state == State::Pending);
+    let pending: Vec<_> = files.in_order().iter().filter(|file| is_pending(&file.name)).collect();
+    let last = entries.iter().rfind(|entry| entry.state == State::Applied);
+    if let (Some(first), Some(last)) = (pending.first(), last)
+        && first.name < last.name
+    {
+        return Err(UpError::OutOfOrder { pending: first.name.clone(), applied: last.name.clone() });
+    }
+    let mut done = Vec::with_capacity(pending.len());
+    for file in pending {
+        refuse_while_older_run(client, file).await?;
+        let applied = apply(client, file).await?;
+        tell(&applied);
+        done.push(applied);
+    }
+    Ok(done)
+}
+
+/// Polls: a migrator that waits on the lock itself would deadlock with `CREATE INDEX CONCURRENTLY` of the one ahead.
+async fn lock(client: &Client) -> Result<(), UpError> {
+    let start = Instant::now();
+    loop {
+        let row = client
+            .query_one(
+                "SELECT pg_try_advisory_lock($1), (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted
+                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                 AND (classid::bigint << 32 | objid::bigint) = $1 LIMIT 1)",
+                &[&LOCK],
+            )
+            .await?;
+        if row.try_get(0)? {
+            return Ok(());
+        }
+        if start.elapsed() > LOCK_WAIT {
+            return Err(UpError::Locked { pid: row.try_get::<_, Option<i32>>(1)?.unwrap_or_default() });
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+async fn require_roles(client: &Client) -> Result<(), UpError> {
+    let missing =
+        "SELECT name FROM unnest($1::text[]) name WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)";
+    match client.query_opt(missing, &[&crate::roles::NAMES]).await {
+        Ok(None) => Ok(()),
+        Ok(Some(row)) => Err(UpError::NoRole(row.try_get(0)?)),
+        // More than one row: none of them is there.
+        Err(_) => Err(UpError::NoRole(crate::roles::NAMES.join(", "))),
+    }
+}
+
+async fn refuse_while_older_run(client: &Client, file: &File) -> Result<(), UpError> {
+    let Some(oldest) = &file.oldest_app else { return Ok(()) };
+    let running = "SELECT service, version FROM instances WHERE seen_at > now() - interval '2 minutes'";
+    let running = match client.query(running, &[]).await {
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(()),
+        running => running?,
+    };
+    for row in running {
+        let (service, version): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+        if version.parse::<Version>().is_ok_and(|running| running < *oldest) {
+            return Err(UpError::TooOld { file: file.name.clone(), oldest: oldest.clone(), service, version });
+        }
+    }
+    Ok(())
+}
+
+/// One file and its record, in one transaction; a lock that is not had is tried for again.
+async fn apply(client: &Client, file: &File) -> Result<Applied, UpError> {
+    for attempt in 0.. {
+        let start = Instant::now();
+        match try_apply(client, file, start).await {
+            Ok(()) => return Ok(Applied { name: file.name.clone(), took: start.elapsed() }),
+            Err(error) => {
+                client.batch_execute("ROLLBACK").await?;
+                if error.code() != Some(&SqlState::LOCK_NOT_AVAILABLE) || attempt == LOCK_TIMEOUTS {
+                    return Err(located(file, error));
+                }
+                tracing::info!(file = file.name, attempt, "waits for a lock, tries again");
+                tokio::time::sleep(Duration::from_millis(100 << attempt.min(6))).await;
+            }
+        }
+    }
+    unreachable!("the loop ends by returning")
+}
+
+async fn try_apply(client: &Client, file: &File, start: Instant) -> Result<(), Error> {
+    client.batch_execute("BEGIN; SET LOCAL lock_timeout = '500ms'; SET LOCAL statement_timeout = '1h'").await?;
+    client.batch_execute(&file.sql).await?;
+    let record = "INSERT INTO _migrations (name, checksum, oldest_app, duration_ms) VALUES ($1, $2, $3, $4)";
+    let oldest = file.oldest_app.as_ref().map(Version::to_string);
+    let took = i64::try_from(start.elapsed().as_millis()).unwrap_or(i64::MAX);
+    client.execute(record, &[&file.name, &file.checksum(), &oldest, &took]).await?;
+    client.batch_execute("COMMIT").await
+}
+
+/// Points at the line that the server means.
+fn located(file: &File, error: Error) -> UpError {
+    use tokio_postgres::error::ErrorPosition::Original;
+    let Some(db) = error.as_db_error() else { return error.into() };
+    let Some(Original(position)) = db.position() else {
+        let (line, text) = (1, file.sql.lines().next().unwrap_or_default().to_owned());
+        return UpError::Statement { file: file.name.clone(), line, text, message: db.message().to_owned() };
+    };
+    let until = file.sql.chars().take(*position as usize).collect::<String>();
+    let line = until.lines().count().max(1);
+    let text = file.sql.lines().nth(line - 1).unwrap_or_default().trim().to_owned();
+    UpError::Statement { file: file.name.clone(), line, text, message: db.message().to_owned() }
+}

@@ -1,0 +1,18 @@
+//! Plain SQL files, applied in the order of their full names (runbook, Step 3).
+//!
+//! One strict order, one `up`, no dirty flag: a file and its record commit together, so a run that was killed at any
+//! moment is simply started again.
+
+mod apply;
+mod connect;
+mod file;
+mod login;
+pub mod roles;
+mod status;
+
+pub use apply::{Applied, UpError, up};
+pub use connect::{ConnectError, connect};
+pub use file::{File, FileError, Files};
+pub use login::{LoginProblem, login_problem};
+pub use status::{Entry, State, status};
+pub use tokio_postgres::{Client, Error as PostgresError};

@@ -1,0 +1,54 @@
+//! The database roles. They belong to the whole server, not to one database, so no migration file makes them.
+
+use tokio_postgres::{Client, Error};
+
+/// Every role, the runbook's and the services'.
+pub const NAMES: [&str; 6] =
+    ["admin_user", "readonly_user", "api_platform_app", "eap_tenant", "eap_person", "eap_system"];
+
+/// Makes the roles and the rights of this database; the same again changes nothing. Needs CREATEROLE and the right to
+/// alter the database.
+pub async fn ensure(client: &Client) -> Result<(), Error> {
+    // Roles are the whole server's: two databases set up at once would collide.
+    client
+        .batch_execute(&format!(
+            "SET client_min_messages = warning; BEGIN; SELECT pg_advisory_xact_lock(7165440211); {SQL} COMMIT"
+        ))
+        .await
+}
+
+/// The statements, for a DBA to read and run.
+pub const SQL: &str = r"
+DO $$
+DECLARE
+    role record;
+BEGIN
+    FOR role IN SELECT * FROM (VALUES
+        ('admin_user', 'LOGIN'),          -- owns everything, runs migrations
+        ('readonly_user', 'LOGIN'),       -- may read which migrations are applied
+        ('api_platform_app', 'LOGIN NOINHERIT'), -- the services; may do nothing but become one of the next three
+        ('eap_tenant', 'NOLOGIN'),        -- one organization's rows
+        ('eap_person', 'NOLOGIN'),        -- one person's rows
+        ('eap_system', 'NOLOGIN')         -- named work across organizations
+    ) AS roles (name, options) LOOP
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role.name) THEN
+            EXECUTE format('CREATE ROLE %I NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB %s', role.name, role.options);
+        END IF;
+    END LOOP;
+    IF NOT pg_has_role('api_platform_app', 'eap_tenant', 'MEMBER')
+        OR NOT pg_has_role('api_platform_app', 'eap_person', 'MEMBER')
+        OR NOT pg_has_role('api_platform_app', 'eap_system', 'MEMBER') THEN
+        GRANT eap_tenant, eap_person, eap_system TO api_platform_app;
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'api_platform_app' AND rolconfig @> ARRAY['statement_timeout=15s']) THEN
+        ALTER ROLE api_platform_app SET statement_timeout = '15s';
+        ALTER ROLE api_platform_app SET lock_timeout = '5s';
+        ALTER ROLE api_platform_app SET idle_in_transaction_session_timeout = '30s';
+    END IF;
+    EXECUTE format('GRANT CONNECT, CREATE ON DATABASE %I TO admin_user', current_database());
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO api_platform_app, readonly_user', current_database());
+END $$;
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+GRANT USAGE, CREATE ON SCHEMA public TO admin_user;
+GRANT USAGE ON SCHEMA public TO eap_tenant, eap_person, eap_system, api_platform_app, readonly_user;
+";

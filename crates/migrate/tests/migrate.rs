@@ -1,0 +1,127 @@
+//! Migrations on a real database: order, refusals, what a failure and a second migrator leave.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use migrate::{Files, State, UpError, login_problem, roles, status, up};
+use testing::Database;
+
+const USERS: (&str, &str) = ("20250101_users.sql", "CREATE TABLE people (id int)");
+const MFA: (&str, &str) = ("20250110_mfa.sql", "ALTER TABLE people ADD mfa boolean");
+
+/// A database with roles and no tables; and its owner's session.
+async fn fresh() -> (Database, migrate::Client) {
+    let database = Database::empty().await;
+    roles::ensure(&database.client("postgres").await).await.unwrap();
+    let owner = database.client("admin_user").await;
+    (database, owner)
+}
+
+fn files(files: &[(&str, &str)]) -> Files {
+    Files::embedded(files).unwrap()
+}
+
+async fn printed(client: &migrate::Client, files: &Files) -> Vec<String> {
+    status(client, files).await.unwrap().iter().map(ToString::to_string).collect()
+}
+
+#[tokio::test]
+async fn status_prints_the_runbooks_lines_and_writes_nothing() {
+    let (database, owner) = fresh().await;
+    assert_eq!(printed(&owner, &files(&[USERS])).await, ["✗ 20250101_users.sql (pending)"]);
+    let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
+    assert_eq!(owner.query_one(tables, &[]).await.unwrap().get::<_, i64>(0), 0);
+    up(&owner, &files(&[USERS]), |_| {}).await.unwrap();
+    let reader = database.client("readonly_user").await;
+    let both = files(&[USERS, MFA]);
+    assert_eq!(printed(&reader, &both).await, ["✓ 20250101_users.sql (applied)", "✗ 20250110_mfa.sql (pending)"]);
+}
+
+#[tokio::test]
+async fn an_applied_file_that_changed_or_vanished_stops_everything() {
+    let (_database, owner) = fresh().await;
+    up(&owner, &files(&[USERS]), |_| {}).await.unwrap();
+    let changed = files(&[(USERS.0, "CREATE TABLE people (id bigint)"), MFA]);
+    assert_eq!(status(&owner, &changed).await.unwrap()[0].state, State::Changed);
+    assert!(matches!(up(&owner, &changed, |_| {}).await, Err(UpError::Drift(_))));
+    assert!(matches!(up(&owner, &files(&[MFA]), |_| {}).await, Err(UpError::Drift(_))));
+}
+
+#[tokio::test]
+async fn a_pending_file_before_an_applied_one_is_refused() {
+    let (_database, owner) = fresh().await;
+    up(&owner, &files(&[USERS]), |_| {}).await.unwrap();
+    let early = files(&[("20240101_early.sql", "SELECT 1"), USERS]);
+    assert!(matches!(up(&owner, &early, |_| {}).await, Err(UpError::OutOfOrder { .. })));
+}
+
+#[tokio::test]
+async fn a_failing_file_leaves_what_came_before_and_nothing_of_itself() {
+    let (_database, owner) = fresh().await;
+    let broken = files(&[USERS, ("20250110_bad.sql", "CREATE TABLE half (id int);\nALTER TABLE nowhere ADD x int;")]);
+    let error = up(&owner, &broken, |_| {}).await.unwrap_err().to_string();
+    assert!(error.contains("20250110_bad.sql") && error.contains("\"nowhere\" does not exist"), "{error}");
+    assert_eq!(printed(&owner, &broken).await, ["✓ 20250101_users.sql (applied)", "✗ 20250110_bad.sql (pending)"]);
+    assert!(owner.query("SELECT FROM half", &[]).await.is_err());
+    up(&owner, &files(&[USERS, MFA]), |_| {}).await.unwrap();
+}
+
+#[tokio::test]
+async fn several_migrators_at_once_apply_each_file_once() {
+    let (database, owner) = fresh().await;
+    let both = files(&[USERS, MFA]);
+    let runs = [database.client("admin_user").await, database.client("admin_user").await, owner];
+    let [a, b, c] = &runs;
+    let (a, b, c) = tokio::join!(up(a, &both, |_| {}), up(b, &both, |_| {}), up(c, &both, |_| {}));
+    assert_eq!([a, b, c].map(|applied| applied.unwrap().len()).iter().sum::<usize>(), 2);
+}
+
+#[tokio::test]
+async fn a_file_waits_for_a_busy_table_and_then_goes_on() {
+    let (database, owner) = fresh().await;
+    up(&owner, &files(&[USERS]), |_| {}).await.unwrap();
+    let busy = database.client("admin_user").await;
+    busy.batch_execute("BEGIN; LOCK TABLE people IN ACCESS SHARE MODE").await.unwrap();
+    let both = files(&[USERS, MFA]);
+    let release = async {
+        let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted";
+        while busy.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+            tokio::task::yield_now().await;
+        }
+        // Past the lock timeout: the first attempt has failed.
+        busy.batch_execute("SELECT pg_sleep(0.7); COMMIT").await.unwrap();
+    };
+    let (applied, ()) = tokio::join!(up(&owner, &both, |_| {}), release);
+    assert_eq!(applied.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_file_that_running_images_could_not_stand_is_refused() {
+    let (_database, owner) = fresh().await;
+    let instances =
+        ("20250101_instances.sql", "CREATE TABLE instances (service text, version text, seen_at timestamptz)");
+    up(&owner, &files(&[instances]), |_| {}).await.unwrap();
+    owner.batch_execute("INSERT INTO instances VALUES ('auth', '1.1.0', now())").await.unwrap();
+    let contract = files(&[instances, ("20250102_drop.sql", "-- oldest-app: 1.2.0\nSELECT 1")]);
+    let refused = up(&owner, &contract, |_| {}).await.unwrap_err();
+    assert!(matches!(&refused, UpError::TooOld { version, .. } if version == "1.1.0"), "{refused}");
+    owner.batch_execute("UPDATE instances SET seen_at = now() - interval '3 minutes'").await.unwrap();
+    assert_eq!(up(&owner, &contract, |_| {}).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn making_the_roles_again_changes_nothing() {
+    let (database, _owner) = fresh().await;
+    roles::ensure(&database.client("postgres").await).await.unwrap();
+}
+
+#[tokio::test]
+async fn only_the_services_login_may_serve() {
+    let database = Database::new().await;
+    let problem = async |user: &str| {
+        let problem = login_problem(&database.client(user).await).await.unwrap();
+        problem.map(|problem| problem.to_string())
+    };
+    assert_eq!(problem("api_platform_app").await, None);
+    assert!(problem("postgres").await.unwrap().contains("superuser"));
+    assert!(problem("admin_user").await.unwrap().contains("owns the tables"));
+    assert!(problem("readonly_user").await.unwrap().contains("not a member"));
+}

@@ -1,0 +1,310 @@
+//! A cluster in a folder: made when absent, started, watched, stopped.
+
+use crate::{
+    Programs,
+    user::{self, Unprivileged},
+};
+use std::{
+    fs, io,
+    net::TcpListener,
+    os::unix::{
+        fs::{PermissionsExt, chown},
+        process::CommandExt,
+    },
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// A unix socket's path holds at most this much, `/.s.PGSQL.65535` included.
+const SOCKET_FOLDER_MAX: usize = 107 - "/.s.PGSQL.65535".len();
+const START: Duration = Duration::from_secs(30);
+const STOP: Duration = Duration::from_secs(10);
+
+/// What a cluster is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Durable; stays when stopped.
+    Development,
+    /// Nothing is synced to disk; the folder goes when the cluster is dropped.
+    Test,
+}
+
+/// Why there is no cluster.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// Another process has it.
+    #[error("PostgreSQL already runs in this folder, as process {pid}")]
+    Running {
+        /// Of the other server.
+        pid: u32,
+    },
+    /// We are root, PostgreSQL must not be, and an ordinary user cannot get there.
+    #[error("PostgreSQL does not run as root, and other users may not enter {0}: choose a folder elsewhere")]
+    Closed(PathBuf),
+    /// A program ended with an error.
+    #[error("{program} failed: {message}")]
+    Program {
+        /// `initdb` or `postgres`.
+        program: &'static str,
+        /// The end of what it said.
+        message: String,
+    },
+    /// The folder cannot be used.
+    #[error("the folder of the cluster cannot be used")]
+    Io(#[from] io::Error),
+}
+
+/// A running PostgreSQL, stopped when dropped.
+#[derive(Debug)]
+pub struct Cluster {
+    child: Child,
+    folder: PathBuf,
+    sockets: PathBuf,
+    port: u16,
+    purpose: Purpose,
+}
+
+impl Cluster {
+    /// Starts the folder's cluster, and makes it first when there is none. Its superuser is `postgres`, without password:
+    /// only this machine can reach it.
+    pub fn start(programs: &Programs, folder: &Path, purpose: Purpose) -> Result<Self, ClusterError> {
+        let user = user::to_step_down_to();
+        let folder = prepare(folder, user)?;
+        if let Some(pid) = running(&folder) {
+            return Err(ClusterError::Running { pid });
+        }
+        let place = Place { programs, folder: &folder, user };
+        place.make()?;
+        let (sockets, port) = (sockets(&folder, user)?, port(&folder)?);
+        let child = place.spawn(&sockets, port, purpose)?;
+        let mut cluster = Self { child, folder, sockets, port, purpose };
+        cluster.wait()?;
+        fs::write(cluster.folder.join("port"), port.to_string())?;
+        Ok(cluster)
+    }
+
+    /// A URL over the unix socket.
+    pub fn url(&self, user: &str, database: &str) -> String {
+        let host = self.sockets.display().to_string().replace('%', "%25").replace('/', "%2F").replace(' ', "%20");
+        format!("postgresql://{user}@/{database}?host={host}&port={}", self.port)
+    }
+
+    /// A URL over loopback, for programs that take nothing else.
+    pub fn tcp_url(&self, user: &str, database: &str) -> String {
+        format!("postgresql://{user}@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// The process id of the server.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The loopback port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The folder of the unix socket.
+    pub fn sockets(&self) -> &Path {
+        &self.sockets
+    }
+
+    /// Ready when line 8 of `postmaster.pid` says so; needs no client.
+    fn wait(&mut self) -> Result<(), ClusterError> {
+        let start = Instant::now();
+        loop {
+            let lines = fs::read_to_string(self.folder.join("data/postmaster.pid")).unwrap_or_default();
+            let mut lines = lines.lines();
+            let ours = lines.next().is_some_and(|pid| pid == self.pid().to_string());
+            if ours && lines.nth(6).is_some_and(|state| state.trim() == "ready") {
+                return Ok(());
+            }
+            if self.child.try_wait()?.is_some() || start.elapsed() > START {
+                let message = last_lines(&fs::read_to_string(self.folder.join("log")).unwrap_or_default());
+                return Err(ClusterError::Program { program: "postgres", message });
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Fast shutdown: sessions end, everything is written.
+    fn stop(&mut self) -> io::Result<()> {
+        let start = Instant::now();
+        self.signal(libc::SIGINT);
+        while self.child.try_wait()?.is_none() {
+            if start.elapsed() > STOP {
+                self.signal(libc::SIGQUIT);
+                self.child.wait()?;
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+        Ok(())
+    }
+
+    #[expect(unsafe_code, reason = "the standard library can only kill")]
+    fn signal(&self, signal: i32) {
+        if let Ok(pid) = i32::try_from(self.child.id()) {
+            // SAFETY: kill takes two integers and touches no memory; the child is not waited for yet, so the id is its own.
+            unsafe { libc::kill(pid, signal) };
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let _ = self.stop();
+        if self.sockets != self.folder {
+            let _ = fs::remove_dir_all(&self.sockets);
+        }
+        if self.purpose == Purpose::Test {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+/// Whose programs work in which folder, as whom.
+struct Place<'a> {
+    programs: &'a Programs,
+    folder: &'a Path,
+    user: Option<Unprivileged>,
+}
+
+impl Place<'_> {
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(self.programs.program(program));
+        command.current_dir(self.folder).env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C").env("TZ", "UTC");
+        if let Some(user) = self.user {
+            command.uid(user.uid).gid(user.gid); // the supplementary groups go too
+        }
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// `initdb` beside its final place, so that one that was killed leaves nothing half made.
+    fn make(&self) -> Result<(), ClusterError> {
+        let (data, half) = (self.folder.join("data"), self.folder.join("data.new"));
+        if data.join("PG_VERSION").exists() {
+            return Ok(());
+        }
+        let _ = fs::remove_dir_all(&half);
+        let mut initdb = self.command("initdb");
+        initdb.args(["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", "--data-checksums"]);
+        initdb.args(["--no-instructions", "--no-sync", "--pgdata"]).arg(&half);
+        let Output { status, stderr, .. } = initdb.output()?;
+        if !status.success() {
+            return Err(ClusterError::Program {
+                program: "initdb",
+                message: last_lines(&String::from_utf8_lossy(&stderr)),
+            });
+        }
+        Ok(fs::rename(half, data)?)
+    }
+
+    fn spawn(&self, sockets: &Path, port: u16, purpose: Purpose) -> Result<Child, ClusterError> {
+        let log = fs::OpenOptions::new().create(true).append(true).open(self.folder.join("log"))?;
+        let mut postgres = self.command("postgres");
+        postgres.arg("-D").arg(self.folder.join("data"));
+        let sockets = format!("unix_socket_directories={}", sockets.display());
+        let port = format!("port={port}");
+        let own = [sockets.as_str(), &port, "listen_addresses=127.0.0.1", "logging_collector=off"];
+        for setting in own.iter().chain(settings(purpose)) {
+            postgres.args(["-c", setting]);
+        }
+        // A group of its own: Ctrl-C in the terminal is ours to pass on.
+        postgres.stdout(log.try_clone()?).stderr(log).process_group(0);
+        end_with_parent(&mut postgres);
+        Ok(spawn_for_good(postgres)?)
+    }
+}
+
+const fn settings(purpose: Purpose) -> &'static [&'static str] {
+    match purpose {
+        Purpose::Development => &["shared_buffers=128MB", "max_connections=100"],
+        Purpose::Test => &[
+            "fsync=off",
+            "synchronous_commit=off",
+            "full_page_writes=off",
+            "wal_level=minimal",
+            "max_wal_senders=0",
+            "autovacuum=off",
+            "shared_buffers=64MB",
+            "max_connections=200",
+        ],
+    }
+}
+
+/// Linux sends the parent-death signal when the *thread* that forked ends: fork from one that stays.
+fn spawn_for_good(mut command: Command) -> io::Result<Child> {
+    let (tell, told) = mpsc::sync_channel(1);
+    thread::Builder::new().name("postgres-parent".to_owned()).spawn(move || {
+        let _ = tell.send(command.spawn());
+        loop {
+            thread::park();
+        }
+    })?;
+    told.recv().map_err(io::Error::other)?
+}
+
+/// When our process dies, however it dies, the server shuts down too.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "a parent-death signal can only be asked for between fork and exec")]
+fn end_with_parent(command: &mut Command) {
+    // SAFETY: prctl is async-signal-safe and touches no memory. It runs after the change of user, which would clear it.
+    unsafe {
+        command.pre_exec(|| {
+            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGINT);
+            Ok(())
+        });
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn end_with_parent(_: &mut Command) {}
+
+/// The folder, there, private and owned by whom the server runs as.
+fn prepare(folder: &Path, user: Option<Unprivileged>) -> Result<PathBuf, ClusterError> {
+    fs::create_dir_all(folder)?;
+    let folder = folder.canonicalize()?;
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
+    if let Some(user) = user {
+        if let Some(closed) = user::closed_parent(&folder) {
+            return Err(ClusterError::Closed(closed.to_owned()));
+        }
+        chown(&folder, Some(user.uid), Some(user.gid))?;
+    }
+    Ok(folder)
+}
+
+/// Sockets live in the folder, or in a short private one when its path is too long for a socket.
+fn sockets(folder: &Path, user: Option<Unprivileged>) -> Result<PathBuf, ClusterError> {
+    if folder.as_os_str().len() <= SOCKET_FOLDER_MAX {
+        return Ok(folder.to_owned());
+    }
+    let short = std::env::temp_dir().join(format!("platform-postgres-{}", std::process::id()));
+    prepare(&short, user)
+}
+
+/// The port of the last start if it is free, else any.
+fn port(folder: &Path) -> io::Result<u16> {
+    let last = fs::read_to_string(folder.join("port")).ok().and_then(|text| text.trim().parse().ok());
+    let listener = match last.map(|port: u16| TcpListener::bind(("127.0.0.1", port))) {
+        Some(Ok(listener)) => listener,
+        _ => TcpListener::bind("127.0.0.1:0")?,
+    };
+    Ok(listener.local_addr()?.port())
+}
+
+/// The server that has the folder, if it is alive and is one: after a crash the id may be anybody's.
+fn running(folder: &Path) -> Option<u32> {
+    let pid = fs::read_to_string(folder.join("data/postmaster.pid")).ok()?.lines().next()?.parse().ok()?;
+    let name = Command::new("ps").args(["-o", "comm=", "-p", &format!("{pid}")]).output().ok()?;
+    String::from_utf8_lossy(&name.stdout).contains("postgres").then_some(pid)
+}
+
+fn last_lines(text: &str) -> String {
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(8)..].join("\n")
+}

@@ -1,0 +1,53 @@
+-- What every context uses: remembered answers, jobs, revocations, running instances.
+
+CREATE TABLE idempotency_keys (
+    org_id uuid,
+    user_id uuid,
+    principal text NOT NULL,
+    key_digest bytea NOT NULL,
+    operation text NOT NULL,
+    body_digest bytea NOT NULL,
+    sealed_answer bytea NOT NULL,
+    created_at timestamptz NOT NULL,
+    CONSTRAINT idempotency_keys_key UNIQUE NULLS NOT DISTINCT (org_id, user_id, principal, key_digest)
+);
+CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);
+ALTER TABLE idempotency_keys ENABLE ROW LEVEL SECURITY;
+ALTER TABLE idempotency_keys FORCE ROW LEVEL SECURITY;
+CREATE POLICY owner_all ON idempotency_keys TO admin_user USING (true) WITH CHECK (true);
+CREATE POLICY tenant_own ON idempotency_keys TO eap_tenant USING (org_id = app_org()) WITH CHECK (org_id = app_org());
+CREATE POLICY person_own ON idempotency_keys TO eap_person
+    USING (org_id IS NULL AND user_id = app_user()) WITH CHECK (org_id IS NULL AND user_id = app_user());
+CREATE POLICY system_retention ON idempotency_keys TO eap_system USING (true) WITH CHECK (true);
+GRANT SELECT, INSERT ON idempotency_keys TO eap_tenant, eap_person;
+GRANT SELECT, INSERT, DELETE ON idempotency_keys TO eap_system;
+
+-- Which tokens are out of date; ids and versions only, so everyone may read it.
+CREATE TABLE invalidations (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    kind text NOT NULL CHECK (kind IN ('session', 'membership')),
+    org_id uuid,
+    subject uuid NOT NULL,
+    min_version integer NOT NULL,
+    at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX invalidations_by_time ON invalidations (at);
+ALTER TABLE invalidations ENABLE ROW LEVEL SECURITY;
+ALTER TABLE invalidations FORCE ROW LEVEL SECURITY;
+CREATE POLICY owner_all ON invalidations TO admin_user USING (true) WITH CHECK (true);
+CREATE POLICY everyone ON invalidations TO eap_tenant, eap_person, eap_system USING (true) WITH CHECK (true);
+GRANT SELECT, INSERT ON invalidations TO eap_tenant, eap_person, eap_system;
+GRANT DELETE ON invalidations TO eap_system;
+
+CREATE TABLE instances (
+    id uuid PRIMARY KEY,
+    service text NOT NULL,
+    version text NOT NULL,
+    schema_needs text NOT NULL,
+    seen_at timestamptz NOT NULL
+);
+ALTER TABLE instances ENABLE ROW LEVEL SECURITY;
+ALTER TABLE instances FORCE ROW LEVEL SECURITY;
+CREATE POLICY owner_all ON instances TO admin_user USING (true) WITH CHECK (true);
+CREATE POLICY system_instances ON instances TO eap_system USING (true) WITH CHECK (true);
+GRANT SELECT, INSERT, UPDATE, DELETE ON instances TO eap_system;
