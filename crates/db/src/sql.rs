@@ -64,7 +64,7 @@ pub fn check_columns(row: &str, got: &[Column], want: &[(ParameterCheck, bool)])
 #[macro_export]
 macro_rules! row { ($(#[$meta:meta])* $vis:vis struct $name:ident { $($(#[$fmeta:meta])* $field:ident : $ty:ty),* $(,)? }) => {
     $(#[$meta])*
-    $vis struct $name { $($(#[$fmeta])* pub $field: $ty),* }
+    $vis struct $name { $(#[doc = concat!("The column `", stringify!($field), "`.")] $(#[$fmeta])* pub $field: $ty),* }
 
     impl $crate::FromRow for $name {
         fn from_row(row: &$crate::private::Row) -> Result<Self, $crate::private::Error> {

@@ -1,0 +1,72 @@
+//! The closed catalogue of events: a name, whose log it enters, what it says.
+
+use std::fmt::Write;
+
+/// Whose log an event enters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// The organization's.
+    Organization,
+    /// The person's own.
+    Person,
+}
+
+macro_rules! catalogue { ($($kind:ident = $name:literal, $audience:ident, $meaning:literal;)*) => {
+    /// What happened, in the form noun and past verb.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Kind { $(#[doc = $meaning] $kind),* }
+
+    impl Kind {
+        /// Every kind there is.
+        pub const ALL: &[Self] = &[$(Self::$kind),*];
+
+        /// As in the log.
+        pub const fn as_str(self) -> &'static str {
+            match self { $(Self::$kind => $name),* }
+        }
+
+        /// What it says, in one sentence.
+        pub const fn meaning(self) -> &'static str {
+            match self { $(Self::$kind => $meaning),* }
+        }
+
+        /// Whose log it enters.
+        pub const fn audience(self) -> Audience {
+            match self { $(Self::$kind => Audience::$audience),* }
+        }
+    }
+} }
+
+catalogue! {
+    UserRegistered = "user.registered", Person, "An address was proven and an account made.";
+    SessionCreated = "session.created", Organization, "Somebody signed in.";
+    SessionFailed = "session.failed", Person, "A sign-in with a wrong password.";
+    SessionRevoked = "session.revoked", Organization, "A session was ended.";
+    SessionReuseDetected = "session.reuse_detected", Person, "A refresh token was used again; its session was ended.";
+    OrganizationCreated = "organization.created", Organization, "An organization was made.";
+    OrganizationUpdated = "organization.updated", Organization, "An organization's name changed.";
+    MemberJoined = "member.joined", Organization, "A person became a member.";
+    MemberRoleChanged = "member.role_changed", Organization, "A member has another role.";
+    UserUpdated = "user.updated", Person, "A person changed their profile.";
+    ResourceTypeCreated = "resource_type.created", Organization, "A resource type was made.";
+    ResourceTypeUpdated = "resource_type.updated", Organization, "A resource type has another schema or other indexed fields.";
+    ResourceTypeDeleted = "resource_type.deleted", Organization, "A resource type was deleted.";
+    ResourceCreated = "resource.created", Organization, "A resource was made.";
+    ResourceUpdated = "resource.updated", Organization, "A resource has another document.";
+    ResourceDeleted = "resource.deleted", Organization, "A resource was deleted.";
+}
+
+impl Kind {
+    /// The generated page `docs/reference/events.md`.
+    pub fn page() -> String {
+        let mut page = String::from("# Events\n\n| type | enters the log of | says |\n|---|---|---|\n");
+        for kind in Self::ALL {
+            let whose = match kind.audience() {
+                Audience::Organization => "the organization",
+                Audience::Person => "the person",
+            };
+            let _ = writeln!(page, "| `{}` | {whose} | {} |", kind.as_str(), kind.meaning());
+        }
+        page
+    }
+}
