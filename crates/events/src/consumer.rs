@@ -29,9 +29,11 @@ row! {
 }
 
 sql! {
-    /// Makes the cursor of a new consumer, at the log's beginning.
+    /// Makes the cursor of a new consumer, at the log's beginning. Looks first: ON CONFLICT alone would wait for whoever
+    /// is moving the cursor just now.
     pub fn register(tx: SystemTx, name: &str) -> exec db::Done =
-        "INSERT INTO consumers (name, sequenced_at, position) VALUES ($1, '2000-01-01', 0) ON CONFLICT (name) DO NOTHING";
+        "INSERT INTO consumers (name, sequenced_at, position) SELECT $1, '2000-01-01', 0
+         WHERE NOT EXISTS (SELECT FROM consumers WHERE name = $1) ON CONFLICT (name) DO NOTHING";
 
     /// The cursor, locked; none: another process reads with it just now.
     pub fn lock(tx: SystemTx, name: &str) -> opt Cursor =

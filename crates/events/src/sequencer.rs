@@ -73,27 +73,35 @@ sql! {
 #[derive(Debug)]
 pub struct Sequencer {
     holder: Uuid,
-    /// The highest id moved up to a time; the scan starts at the older one.
     known: Known,
 }
 
+/// From which id on the outbox is scanned: dead entries below it cost time, late commits below it must be found.
 #[derive(Debug)]
 struct Known {
+    /// What was highest a minute ago or more.
     scan_above: i64,
+    /// What was highest at `since`.
+    at_since: i64,
     highest: i64,
     since: Instant,
 }
 
 impl Known {
     fn nothing() -> Self {
-        Self { scan_above: 0, highest: 0, since: Instant::now() }
+        Self { scan_above: 0, at_since: 0, highest: 0, since: Instant::now() }
     }
 
-    /// Once a minute the scan's bound moves up to what was highest a minute before.
-    fn saw(&mut self, highest: Option<i64>) {
-        if self.since.elapsed() > LATE {
-            (self.scan_above, self.since) = (self.highest, Instant::now());
+    /// Where a scan begins; once a minute at the very beginning, for a commit that hung longer than the bound allows.
+    fn begin(&mut self, now: Instant) -> i64 {
+        if now.duration_since(self.since) < LATE {
+            return self.scan_above;
         }
+        (self.scan_above, self.at_since, self.since) = (self.at_since, self.highest, now);
+        0
+    }
+
+    fn moved(&mut self, highest: Option<i64>) {
         self.highest = self.highest.max(highest.unwrap_or_default());
     }
 }
@@ -139,9 +147,28 @@ impl Sequencer {
         if !held {
             self.known = Known::nothing();
         }
-        let Some(moved) = move_rows(&tx, self.holder, self.known.scan_above, BATCH).await? else { return Ok(0) };
+        let above = self.known.begin(Instant::now());
+        let Some(moved) = move_rows(&tx, self.holder, above, BATCH).await? else { return Ok(0) };
         tx.commit().await?;
-        self.known.saw(moved.highest);
+        self.known.moved(moved.highest);
         Ok(usize::try_from(moved.moved).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scan_begins_where_the_log_was_a_minute_ago_and_once_a_minute_at_the_beginning() {
+        let mut known = Known::nothing();
+        let minute = |n: u32| known.since + LATE * n;
+        let [first, second, third] = [minute(1), minute(2), minute(3)];
+        known.moved(Some(10));
+        assert_eq!([known.begin(first), known.begin(first)], [0, 0]);
+        known.moved(Some(20));
+        assert_eq!([known.begin(second), known.begin(second)], [0, 10], "20 was moved less than a minute ago");
+        known.moved(None);
+        assert_eq!([known.begin(third), known.begin(third)], [0, 20]);
     }
 }

@@ -29,7 +29,9 @@ async fn database() -> Database {
     let org = OrgId::new(&rng, clock.now());
     for n in 1..=EVENTS {
         let tx = db.begin(org).await.unwrap();
-        tx.emit(Event::new(Kind::ResourceCreated, &Actor::SYSTEM, &clock, &rng).org(org).data(json!({ "n": n })).into());
+        tx.emit(
+            Event::new(Kind::ResourceCreated, &Actor::SYSTEM, &clock, &rng).org(org).data(json!({ "n": n })).into(),
+        );
         tx.commit().await.unwrap();
         if n % 7 == 0 {
             sequencer.run_once(&db).await.unwrap();
@@ -95,7 +97,7 @@ async fn a_consumer_that_sees_another_one_at_work_passes_by() {
 }
 
 #[tokio::test]
-async fn a_consumer_reads_data_and_no_personal_values_in_the_order_of_the_log() {
+async fn a_new_consumer_reads_from_the_beginning_in_the_order_of_the_log() {
     let database = database().await;
     let tx = database.pool().system(Work::Consumer).await.unwrap();
     let events = read_after(&tx, "another", 100).await.unwrap();
