@@ -13,3 +13,4 @@ pub use id::{EventId, JobId, MembershipVersion, OrgId, RequestId, ResourceId, Re
 pub use permission::{Permission, PermissionName, PermissionSet, Role};
 pub use rng::Rng;
 pub use timestamp::Timestamp;
+pub use uuid::Uuid;

@@ -1,0 +1,61 @@
+//! What every handler can reach, whatever its context.
+
+use crate::{Authority, Limits, Metrics, Network, Revocations, TokenCache};
+use db::{Db, secrets::MasterKey};
+use std::{ops::Deref, sync::Arc};
+use types::{Clock, Rng};
+
+/// The application's state; a clone is the same one.
+#[derive(Clone)]
+pub struct App(Arc<AppParts>);
+
+/// The parts of [`App`].
+pub struct AppParts {
+    /// The database.
+    pub db: Db,
+    /// Time of schedules and expiries.
+    pub clock: Clock,
+    /// Randomness of ids and secrets.
+    pub rng: Rng,
+    /// Who knows tokens and roles.
+    pub authority: Authority,
+    /// Which tokens were overtaken by a change.
+    pub revocations: Revocations,
+    /// Tokens that were verified before.
+    pub tokens: TokenCache,
+    /// Who may call how often.
+    pub limits: Limits,
+    /// The root of secrets at rest.
+    pub secrets: Arc<MasterKey>,
+    /// What the operator chose.
+    pub config: ApiConfig,
+    /// What is counted.
+    pub metrics: Metrics,
+}
+
+/// What the operator chose about the HTTP side.
+#[derive(Clone, Debug)]
+pub struct ApiConfig {
+    /// Where the world reaches the platform, without a slash at the end: issuer of tokens, base of links.
+    pub public_url: String,
+    /// Origins whose scripts may call the API (CORS); none: no other origin's.
+    pub cors_origins: Vec<String>,
+    /// Proxies whose `X-Forwarded-For` is believed; none: nobody's.
+    pub trusted_proxies: Vec<Network>,
+    /// The platform's version.
+    pub version: String,
+}
+
+impl App {
+    /// From its parts.
+    pub fn new(parts: AppParts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl Deref for App {
+    type Target = AppParts;
+    fn deref(&self) -> &AppParts {
+        &self.0
+    }
+}
