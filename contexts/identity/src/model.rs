@@ -1,0 +1,4 @@
+//! Types and pure rules.
+
+pub(crate) mod password;
+pub(crate) mod token;
