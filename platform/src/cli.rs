@@ -1,0 +1,178 @@
+//! The commands and their words.
+
+use crate::{Service, commands, dev};
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::{path::PathBuf, process::ExitCode};
+
+#[derive(Parser)]
+#[command(name = "platform", version, about = "The Enterprise API Platform", propagate_version = false)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves the API, as in production
+    #[command(
+        after_help = "Examples:\n  platform serve\n  platform serve auth --port 3000 --metrics-port 9090\n\nNeeds DATABASE_URL, EAP_MASTER_KEY (or EAP_MASTER_KEY_FILE) and EAP_PUBLIC_URL; `platform settings` lists all."
+    )]
+    Serve {
+        /// Which service; without it all of them in one process
+        service: Option<Service>,
+        #[arg(long, default_value_t = 3000)]
+        port: u16,
+        /// Where Prometheus reads; never public
+        #[arg(long, default_value_t = 9090)]
+        metrics_port: u16,
+    },
+    /// Runs everything on this machine, with a PostgreSQL and demo data of its own
+    #[command(after_help = "Examples:\n  platform dev\n  platform dev --port 4000\n  eval \"$(platform dev env)\"")]
+    Dev {
+        #[command(subcommand)]
+        command: Option<DevCommand>,
+        /// 0 takes any free port
+        #[arg(long, default_value_t = 3000)]
+        port: u16,
+        /// Where its database and secrets live
+        #[arg(long, default_value = ".platform", global = true)]
+        data_dir: PathBuf,
+    },
+    /// Migrations of the database named by DATABASE_URL
+    #[command(
+        after_help = "Examples:\n  platform migrate status\n  platform migrate up\n  platform migrate roles --print"
+    )]
+    Migrate {
+        #[command(subcommand)]
+        command: MigrateCommand,
+    },
+    /// Every setting, with its value and where that comes from
+    Settings,
+    /// The keys that sign access tokens
+    Keys {
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
+    /// Secrets of an installation
+    Secrets {
+        #[command(subcommand)]
+        command: SecretsCommand,
+    },
+    /// What an operator makes by hand
+    Admin {
+        #[command(subcommand)]
+        command: AdminCommand,
+    },
+    /// Prints the OpenAPI document of a service, or of all
+    Openapi { service: Option<Service> },
+    /// Writes what is generated: the reference and the OpenAPI documents
+    Generate {
+        /// Only says what is out of date
+        #[arg(long)]
+        check: bool,
+    },
+    /// Asks a running service whether it is ready; for health checks of containers
+    Healthcheck {
+        #[arg(long, default_value_t = 3000)]
+        port: u16,
+    },
+    /// The version, and the schema that it needs
+    Version {
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Subcommand)]
+enum DevCommand {
+    /// Prints KEY=value of the running platform, with a fresh token, for `eval`
+    Env,
+    /// Opens psql on its database
+    Psql,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum MigrateCommand {
+    /// What is applied and what is pending; writes nothing
+    Status {
+        /// For programs
+        #[arg(long)]
+        json: bool,
+        /// Exit code 2 when something is pending, 3 when something changed or is missing
+        #[arg(long)]
+        exit_code: bool,
+    },
+    /// Applies what is pending
+    Up,
+    /// Makes the database roles; needs a login that may create roles
+    Roles {
+        /// Prints the SQL for a DBA instead
+        #[arg(long)]
+        print: bool,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum KeysCommand {
+    /// All keys
+    List,
+    /// Makes a key that signs in two minutes, when every process knows it
+    Rotate,
+    /// Forgets a key: its tokens are refused from then on
+    Retire { id: String },
+}
+
+#[derive(Subcommand)]
+enum SecretsCommand {
+    /// Prints a new master key, to be kept in a secret store
+    Init,
+}
+
+#[derive(Subcommand)]
+enum AdminCommand {
+    /// Makes an organization and its first owner; the password is read from standard input
+    #[command(
+        after_help = "Example:\n  platform admin create-organization --name Acme --owner ada@example.com < password.txt"
+    )]
+    CreateOrganization {
+        #[arg(long)]
+        name: String,
+        /// The owner's e-mail address
+        #[arg(long)]
+        owner: String,
+    },
+}
+
+/// Parses, runs, and says what went wrong.
+pub fn main() -> ExitCode {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    match run(Arguments::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Serve { service, port, metrics_port } => commands::serve::run(service, port, metrics_port).await,
+        Command::Dev { command: None, port, data_dir } => dev::run(&data_dir, port).await,
+        Command::Dev { command: Some(DevCommand::Env), data_dir, .. } => dev::environment::print(&data_dir).await,
+        Command::Dev { command: Some(DevCommand::Psql), data_dir, .. } => dev::environment::psql(&data_dir),
+        Command::Migrate { command } => commands::migrate::run(command).await,
+        Command::Settings => Ok(commands::print(&crate::settings::Settings::from_environment()?.table())),
+        Command::Keys { command } => commands::keys::run(command).await,
+        Command::Secrets { command: SecretsCommand::Init } => Ok(commands::secrets_init()),
+        Command::Admin { command: AdminCommand::CreateOrganization { name, owner } } => {
+            commands::admin::create_organization(&name, &owner).await
+        }
+        Command::Openapi { service } => commands::generate::print_document(service),
+        Command::Generate { check } => commands::generate::run(check),
+        Command::Healthcheck { port } => commands::healthcheck(port).await,
+        Command::Version { json } => Ok(commands::version(json)),
+    }
+}

@@ -1,0 +1,43 @@
+//! The commands, beside `dev`.
+#![allow(clippy::print_stdout, reason = "a command talks on standard output")]
+
+pub(crate) mod admin;
+pub(crate) mod generate;
+pub(crate) mod keys;
+pub(crate) mod migrate;
+pub(crate) mod serve;
+
+use crate::schema;
+use anyhow::{Context, Result};
+use db::secrets::MasterKey;
+use std::{process::ExitCode, time::Duration};
+use types::Rng;
+
+pub(crate) fn print(text: &str) -> ExitCode {
+    print!("{text}");
+    ExitCode::SUCCESS
+}
+
+pub(crate) fn secrets_init() -> ExitCode {
+    println!("{}", MasterKey::generate(&Rng::system()));
+    ExitCode::SUCCESS
+}
+
+pub(crate) fn version(json: bool) -> ExitCode {
+    let version = env!("CARGO_PKG_VERSION");
+    if json {
+        println!("{}", serde_json::json!({ "version": version, "schema_needs": schema::needs() }));
+    } else {
+        println!("platform {version}, needs the schema of {}", schema::needs());
+    }
+    ExitCode::SUCCESS
+}
+
+pub(crate) async fn healthcheck(port: u16) -> Result<ExitCode> {
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(3)).no_proxy().build()?;
+    let answer = client.get(format!("http://127.0.0.1:{port}/health/ready")).send().await;
+    let answer = answer.with_context(|| format!("nothing answers on port {port}"))?;
+    let ready = answer.status().is_success();
+    println!("{}", answer.text().await?);
+    Ok(if ready { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,60 @@
+//! `platform generate`: the reference, made from the code, committed and compared.
+
+use crate::{Service, server, settings};
+use anyhow::{Context, Result};
+use std::{collections::BTreeMap, fmt::Write, fs, path::Path, process::ExitCode};
+use types::PermissionName;
+
+pub(crate) fn print_document(service: Option<Service>) -> Result<ExitCode> {
+    println!("{}", document(service.as_ref().map_or(&Service::ALL, std::slice::from_ref))?);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the files, or says which of them are out of date.
+pub(crate) fn run(check: bool) -> Result<ExitCode> {
+    let files = files()?;
+    let is_current = |path: &&String| fs::read_to_string(path).is_ok_and(|text| text == files[*path]);
+    let outdated: Vec<_> = files.keys().filter(|path| !is_current(path)).collect();
+    for path in &outdated {
+        println!("{} {path}", if check { "out of date:" } else { "wrote" });
+        if !check {
+            let folder = Path::new(path).parent().unwrap_or(Path::new(""));
+            fs::create_dir_all(folder)?;
+            fs::write(path, &files[*path]).with_context(|| (*path).clone())?;
+        }
+    }
+    println!("{} generated files, {} {}", files.len(), outdated.len(), if check { "out of date" } else { "written" });
+    Ok(if check && !outdated.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn files() -> Result<BTreeMap<String, String>> {
+    let mut files = BTreeMap::from([
+        ("docs/reference/settings.md".to_owned(), settings::page()),
+        ("docs/reference/events.md".to_owned(), events::Kind::page()),
+        ("docs/reference/permissions.md".to_owned(), permissions()),
+        ("docs/reference/errors/index.md".to_owned(), api::Code::index()),
+        ("docs/reference/openapi/all.json".to_owned(), document(&Service::ALL)? + "\n"),
+    ]);
+    for service in Service::ALL {
+        files.insert(format!("docs/reference/openapi/{}.json", service.as_str()), document(&[service])? + "\n");
+    }
+    for code in api::Code::ALL {
+        files.insert(format!("docs/reference/errors/{}.md", code.as_str()), code.page());
+    }
+    Ok(files)
+}
+
+fn document(services: &[Service]) -> Result<String> {
+    Ok(server::document(services)?.to_pretty_json()?)
+}
+
+fn permissions() -> String {
+    let mut page = String::from(
+        "# Permissions\n\nowner ⊃ admin ⊃ member ⊃ viewer: each role has what the ones after it have.\n\n| permission | least role | allows |\n|---|---|---|\n",
+    );
+    for permission in PermissionName::ALL {
+        let (name, role) = (permission.as_str(), permission.least_role().as_str());
+        let _ = writeln!(page, "| `{name}` | {role} | {} |", permission.meaning());
+    }
+    page
+}

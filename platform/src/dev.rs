@@ -1,0 +1,165 @@
+//! `platform dev`: everything on this machine, for whoever tries or builds.
+#![allow(clippy::print_stdout, reason = "its screen is what it is for")]
+
+mod demo;
+pub(crate) mod environment;
+mod live;
+mod mail;
+mod obstacle;
+mod screen;
+
+use crate::{Options, Server, StartError, commands::serve::quotas, schema, settings::Settings};
+use anyhow::{Context, Result};
+use db::secrets::MasterKey;
+use environment::Running;
+use identity::Mailer;
+use obstacle::Obstacle;
+use private_postgres::{Cluster, ClusterError, Programs, Purpose};
+use screen::Screen;
+use std::{
+    fs,
+    io::{self, IsTerminal},
+    net::Ipv4Addr,
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+use types::Rng;
+
+const DATABASE: &str = "api_platform";
+
+/// Where the database is, and what keeps it running.
+struct Database {
+    app_url: String,
+    described: String,
+    /// Ours; stops when dropped.
+    _cluster: Option<Cluster>,
+}
+
+/// Runs until Ctrl-C.
+pub(crate) async fn run(folder: &Path, port: u16) -> Result<ExitCode> {
+    let start = Instant::now();
+    let settings = Settings::from_environment()?;
+    match prepare(folder, port, &settings).await? {
+        Err(obstacle) => {
+            eprint!("{obstacle}");
+            Ok(ExitCode::FAILURE)
+        }
+        Ok((server, database)) => {
+            stay(folder, start, server, database).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+async fn prepare(folder: &Path, port: u16, settings: &Settings) -> Result<Result<(Server, Database), Obstacle>> {
+    live::to_terminal(settings.given("LOG_LEVEL").unwrap_or("warn"))?;
+    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    let database = match settings.given("DATABASE_URL") {
+        Some(url) => Database { app_url: url.to_owned(), described: "as DATABASE_URL says".to_owned(), _cluster: None },
+        None => match private(&folder.join("postgres")).await? {
+            Ok(database) => database,
+            Err(obstacle) => return Ok(Err(obstacle)),
+        },
+    };
+    let mailer = Mailer::catching();
+    let options = Options {
+        listen: (Ipv4Addr::LOCALHOST, port).into(),
+        mailer: mailer.clone(),
+        quotas: quotas(settings)?,
+        extra: mail::routes(mailer),
+        drain: Duration::ZERO,
+        ..Options::new(database.app_url.clone(), master_key(folder)?)
+    };
+    match Server::start(options).await {
+        Ok(server) => Ok(Ok((server, database))),
+        Err(StartError::Listen(_, error)) if error.kind() == io::ErrorKind::AddrInUse => Ok(Err(Obstacle::port(port))),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn stay(folder: &Path, start: Instant, server: Server, database: Database) -> Result<()> {
+    server.ready().await;
+    let demo = demo::seed(&server).await?;
+    let running = Running { api: format!("{}/v1", server.url()), database: database.app_url.clone() };
+    running.write(folder)?;
+    let screen = Screen {
+        version: env!("CARGO_PKG_VERSION"),
+        ready: start.elapsed(),
+        url: server.url(),
+        database: database.described.clone(),
+        folder: folder.display().to_string(),
+        command: std::env::args().next().unwrap_or_else(|| "platform".to_owned()),
+        demo,
+    };
+    if io::stdout().is_terminal() {
+        print!("{screen}");
+    } else {
+        print!("{}", screen.plain());
+    }
+    live::show();
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+    Running::remove(folder);
+    server.stop().await;
+    drop(database);
+    Ok(())
+}
+
+/// A PostgreSQL of our own, with roles, and migrations if there are new ones.
+async fn private(folder: &Path) -> Result<Result<Database, Obstacle>> {
+    let programs = match Programs::find() {
+        Ok(programs) => programs,
+        Err(absent) => return Ok(Err(Obstacle::NoPrograms(absent.to_string()))),
+    };
+    let cluster = match Cluster::start(&programs, folder, Purpose::Development) {
+        Ok(cluster) => cluster,
+        Err(ClusterError::Running { pid }) => return Ok(Err(Obstacle::Second { pid })),
+        Err(error) => return Err(error).context("the private PostgreSQL"),
+    };
+    if let Some(obstacle) = migrated(&cluster).await? {
+        return Ok(Err(obstacle));
+    }
+    Ok(Ok(Database {
+        app_url: cluster.url("api_platform_app", DATABASE),
+        described: format!("PostgreSQL {}, private", programs.version),
+        _cluster: Some(cluster),
+    }))
+}
+
+async fn migrated(cluster: &Cluster) -> Result<Option<Obstacle>> {
+    let files = schema::files()?;
+    if let Ok(owner) = migrate::connect(&cluster.url("admin_user", DATABASE)).await {
+        let entries = migrate::status(&owner, &files).await?;
+        let of = |state| entries.iter().find(|entry| entry.state == state).map(|entry| entry.name.clone());
+        if let Some(file) = of(migrate::State::Missing).or_else(|| of(migrate::State::Changed)) {
+            return Ok(Some(Obstacle::OtherSchema(file)));
+        }
+        if of(migrate::State::Pending).is_some() {
+            migrate::up(&owner, &files, |_| {}).await?;
+        }
+        return Ok(None);
+    }
+    let superuser = migrate::connect(&cluster.url("postgres", "postgres")).await?;
+    superuser.batch_execute(&format!("CREATE DATABASE {DATABASE}")).await?;
+    let superuser = migrate::connect(&cluster.url("postgres", DATABASE)).await?;
+    migrate::roles::ensure(&superuser).await?;
+    let owner = migrate::connect(&cluster.url("admin_user", DATABASE)).await?;
+    migrate::up(&owner, &files, |_| {}).await?;
+    Ok(None)
+}
+
+/// Made once, readable by its owner alone.
+fn master_key(folder: &Path) -> Result<MasterKey> {
+    let path = folder.join("master-key");
+    if !path.exists() {
+        let mut options = fs::OpenOptions::new();
+        let file = options.write(true).create_new(true).mode(0o600).open(&path);
+        io::Write::write_all(&mut file?, MasterKey::generate(&Rng::system()).as_bytes())?;
+    }
+    MasterKey::parse(&fs::read_to_string(&path)?).with_context(|| path.display().to_string())
+}

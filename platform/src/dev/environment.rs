@@ -1,0 +1,51 @@
+//! What a running `platform dev` leaves for others: where it is, for `dev env` and `dev psql`.
+
+use super::demo;
+use anyhow::{Context, Result};
+use private_postgres::Programs;
+use std::{fs, os::unix::process::CommandExt, path::Path, process::Command, process::ExitCode};
+
+/// Where it is.
+pub(crate) struct Running {
+    pub(crate) api: String,
+    pub(crate) database: String,
+}
+
+const FILE: &str = "running.json";
+
+impl Running {
+    pub(crate) fn write(&self, folder: &Path) -> Result<()> {
+        let text = serde_json::json!({ "api": self.api, "database": self.database }).to_string();
+        Ok(fs::write(folder.join(FILE), text)?)
+    }
+
+    pub(crate) fn remove(folder: &Path) {
+        let _ = fs::remove_file(folder.join(FILE));
+    }
+
+    fn read(folder: &Path) -> Result<Self> {
+        let absent = || format!("no platform dev runs in {}: start one with `cargo xtask dev`", folder.display());
+        let text = fs::read_to_string(folder.join(FILE)).with_context(absent)?;
+        let value: serde_json::Value = serde_json::from_str(&text)?;
+        let member = |name: &str| value[name].as_str().map(str::to_owned).with_context(absent);
+        Ok(Self { api: member("api")?, database: member("database")? })
+    }
+}
+
+/// `KEY='value'` lines for `eval`.
+pub(crate) async fn print(folder: &Path) -> Result<ExitCode> {
+    let running = Running::read(folder)?;
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let token = demo::token(&client, &running.api).await.context("the running platform does not answer")?;
+    println!("export API_URL='{}'", running.api);
+    println!("export DATABASE_URL='{}'", running.database);
+    println!("export TEST_TOKEN='{token}'");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Becomes psql, as the owner of the tables.
+pub(crate) fn psql(folder: &Path) -> Result<ExitCode> {
+    let url = Running::read(folder)?.database.replacen("api_platform_app@", "admin_user@", 1);
+    let error = Command::new(Programs::find()?.program("psql")).arg(url).exec();
+    Err(error).context("psql cannot be started")
+}

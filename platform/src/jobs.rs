@@ -1,0 +1,142 @@
+//! What runs beside the requests: readiness, the sequencer, revocations, upkeep.
+
+use crate::{Service, schema};
+use api::{App, Health};
+use db::{Db, DbResult, Done, SystemTx, Work, sql};
+use events::{Sequencer, partitions};
+use identity::{Identity, KeyError};
+use std::{error::Error, time::Duration};
+use tokio::time::sleep;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use types::{Timestamp, Uuid};
+
+/// How soon a schema, a database or a key that is not there yet is looked for again.
+const AGAIN: Duration = Duration::from_secs(2);
+const HEARTBEAT: Duration = Duration::from_secs(30);
+const UPKEEP: Duration = Duration::from_hours(1);
+const PARTITIONS_AHEAD_DAYS: i32 = 7;
+
+sql! {
+    /// This process runs.
+    pub fn beat(tx: SystemTx, id: Uuid, service: &str, version: &str, schema_needs: &str) -> exec Done =
+        "INSERT INTO instances (id, service, version, schema_needs, seen_at) VALUES ($1, $2, $3, $4, clock_timestamp())
+         ON CONFLICT (id) DO UPDATE SET seen_at = clock_timestamp()";
+
+    /// This process ends.
+    pub fn gone(tx: SystemTx, id: Uuid) -> exec Done = "DELETE FROM instances WHERE id = $1";
+
+    /// Processes that ended without saying so.
+    pub fn erase_instances(tx: SystemTx) -> exec Done =
+        "DELETE FROM instances WHERE seen_at < clock_timestamp() - interval '1 day'";
+
+    /// Revocations of tokens that have all expired.
+    pub fn erase_invalidations(tx: SystemTx) -> exec Done =
+        "DELETE FROM invalidations WHERE at < clock_timestamp() - interval '1 hour'";
+
+    /// Answers that are no longer repeated.
+    pub fn erase_idempotency_keys(tx: SystemTx, before: Timestamp) -> exec Done =
+        "DELETE FROM idempotency_keys WHERE created_at < $1";
+
+    /// Registrations that nobody proved.
+    pub fn erase_registrations(tx: SystemTx, now: Timestamp) -> exec Done =
+        "DELETE FROM pending_registrations WHERE expires_at < $1";
+
+    /// Sessions that ended long ago.
+    pub fn erase_sessions(tx: SystemTx, before: Timestamp) -> exec Done = "DELETE FROM sessions WHERE expires_at < $1";
+}
+
+/// Starts everything that runs beside the requests of these services.
+pub(crate) fn spawn(
+    identity: &Identity,
+    health: &Health,
+    services: &[Service],
+    stop: &CancellationToken,
+) -> TaskTracker {
+    let app = identity.app.clone();
+    let tasks = TaskTracker::new();
+    tasks.spawn(health.clone().run(app.db.clone(), app.metrics.clone(), stop.clone()));
+    tasks.spawn(app.revocations.clone().run(stop.clone()));
+    tasks.spawn(until(stop.clone(), prepare(identity.clone(), health.clone())));
+    tasks.spawn(instance(app.clone(), services.to_vec(), stop.clone()));
+    tasks.spawn(until(stop.clone(), upkeep(app.clone())));
+    if services.contains(&Service::Auth) {
+        tasks.spawn(identity::jobs(identity.clone(), stop.clone()));
+    }
+    tasks.spawn(Sequencer::new(&app.clock, &app.rng).run(app.db.clone(), stop.clone()));
+    tasks.close();
+    tasks
+}
+
+async fn until(stop: CancellationToken, work: impl Future<Output = ()>) {
+    stop.run_until_cancelled(work).await;
+}
+
+/// Not ready until the schema is new enough and the keys are read.
+async fn prepare(identity: Identity, health: Health) {
+    let db = &identity.app.db;
+    loop {
+        let reason = match ready(&identity).await {
+            Ok(None) => return health.release(),
+            Ok(Some(reason)) => reason,
+            Err(error) => error.to_string(),
+        };
+        tracing::warn!(reason, "not ready");
+        health.hold(&reason);
+        sleep(AGAIN).await;
+        let _ = db.ping().await;
+    }
+}
+
+async fn ready(identity: &Identity) -> Result<Option<String>, KeyError> {
+    if let Some(problem) = schema::problem(&identity.app.db).await? {
+        return Ok(Some(problem));
+    }
+    identity.keys.load(&identity.app.db).await?;
+    Ok(None)
+}
+
+/// Says every half minute that this process runs: migrations look at it.
+async fn instance(app: App, services: Vec<Service>, stop: CancellationToken) {
+    let id = app.rng.uuid(app.clock.now());
+    let service =
+        if services.len() == Service::ALL.len() { "all" } else { services.first().map_or("", |one| one.as_str()) };
+    loop {
+        let version = env!("CARGO_PKG_VERSION");
+        log(alone(&app.db, Work::Instances, async |tx| beat(tx, id, service, version, schema::needs()).await).await);
+        if stop.run_until_cancelled(sleep(HEARTBEAT)).await.is_none() {
+            log(alone(&app.db, Work::Instances, async |tx| gone(tx, id).await).await);
+            return;
+        }
+    }
+}
+
+/// What is past its time goes; what is needed tomorrow is made. The same in several processes does no harm.
+async fn upkeep(app: App) {
+    loop {
+        let done = alone(&app.db, Work::Retention, async |tx| {
+            let now = app.clock.now();
+            partitions::ensure(tx, "events", PARTITIONS_AHEAD_DAYS).await?;
+            erase_instances(tx).await?;
+            erase_invalidations(tx).await?;
+            erase_idempotency_keys(tx, now.minus(Duration::from_hours(24))).await?;
+            erase_registrations(tx, now).await?;
+            erase_sessions(tx, now.minus(Duration::from_hours(30 * 24))).await
+        });
+        let done = done.await;
+        let wait = if done.is_ok() { UPKEEP } else { HEARTBEAT };
+        log(done);
+        sleep(wait).await;
+    }
+}
+
+async fn alone(db: &Db, work: Work, run: impl AsyncFnOnce(&SystemTx) -> DbResult<()>) -> DbResult<()> {
+    let tx = db.system(work).await?;
+    run(&tx).await?;
+    tx.commit().await
+}
+
+fn log(done: DbResult<()>) {
+    if let Err(error) = done {
+        tracing::debug!(error = &error as &dyn Error, "upkeep waits for the database");
+    }
+}

@@ -1,0 +1,7 @@
+//! `platform`: one binary, many commands.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    platform::cli::main()
+}

@@ -1,0 +1,251 @@
+//! A running process: bound, serving, drained.
+
+use crate::{Service, jobs};
+use api::{ApiConfig, App, AppParts, Authority, Health, Limits, Metrics, Network, Quotas, Revocations, TokenCache};
+use axum::{Router, serve::ListenerExt};
+use db::{Db, DbError, secrets::MasterKey};
+use identity::{HashCost, Hasher, Identity, Mailer, SigningKeys};
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use types::{Clock, PermissionSet, Rng, Role};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+/// From the signal to stop until readiness has been seen to be off.
+const DRAIN: Duration = Duration::from_secs(2);
+/// From there until open requests are cut off.
+const FINISH: Duration = Duration::from_secs(20);
+
+/// What a process is to be.
+pub struct Options {
+    /// The services' login.
+    pub database_url: String,
+    /// Connections.
+    pub pool: usize,
+    /// Which services.
+    pub services: Vec<Service>,
+    /// Where to listen; port 0 takes any.
+    pub listen: SocketAddr,
+    /// Where to show metrics, if at all.
+    pub metrics: Option<SocketAddr>,
+    /// How the world reaches it; none: where it listens.
+    pub public_url: Option<String>,
+    /// The root secret.
+    pub master_key: MasterKey,
+    /// Time.
+    pub clock: Clock,
+    /// Randomness.
+    pub rng: Rng,
+    /// What a password costs.
+    pub hash_cost: HashCost,
+    /// Where mail goes.
+    pub mailer: Mailer,
+    /// Browsers' origins.
+    pub cors_origins: Vec<String>,
+    /// Believed proxies.
+    pub trusted_proxies: Vec<Network>,
+    /// Requests a minute.
+    pub quotas: Quotas,
+    /// More routes, for development.
+    pub extra: Router,
+    /// How long to be not ready before connections are closed.
+    pub drain: Duration,
+}
+
+impl Options {
+    /// All services on any loopback port, for a test: nothing limited, passwords cheap, mail caught.
+    pub fn for_tests(database_url: String) -> Self {
+        Self {
+            quotas: Quotas { per_address: None, per_person: None },
+            hash_cost: HashCost::Cheap,
+            drain: Duration::ZERO,
+            ..Self::new(database_url, MasterKey::of_secret(b"tests"))
+        }
+    }
+
+    /// All services on any loopback port.
+    pub fn new(database_url: String, master_key: MasterKey) -> Self {
+        Self {
+            database_url,
+            pool: 5,
+            services: Service::ALL.to_vec(),
+            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            metrics: None,
+            public_url: None,
+            master_key,
+            clock: Clock::system(),
+            rng: Rng::system(),
+            hash_cost: HashCost::Production,
+            mailer: Mailer::catching(),
+            cors_origins: vec![],
+            trusted_proxies: vec![],
+            quotas: Quotas::default(),
+            extra: Router::new(),
+            drain: DRAIN,
+        }
+    }
+}
+
+/// Why a process cannot start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The address cannot be listened on.
+    Listen(SocketAddr, io::Error),
+    /// The database settings cannot be used.
+    Database(DbError),
+}
+
+impl std::fmt::Display for StartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::Database(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// A running process.
+pub struct Server {
+    address: SocketAddr,
+    identity: Identity,
+    health: Health,
+    tasks: TaskTracker,
+    serving: JoinHandle<io::Result<()>>,
+    /// Ends what runs beside the requests.
+    stop_tasks: CancellationToken,
+    /// Takes no more requests.
+    stop_serving: CancellationToken,
+    drain: Duration,
+}
+
+impl Server {
+    /// Binds and serves; readiness follows once database, schema and keys are there.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let listener = listen(options.listen).await?;
+        let address = listener.local_addr().map_err(|error| StartError::Listen(options.listen, error))?;
+        let metrics = match options.metrics {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
+        let public_url = options.public_url.clone().unwrap_or_else(|| format!("http://localhost:{}", address.port()));
+        let identity = put_together(&options, &public_url)?;
+        let health = Health::new(env!("CARGO_PKG_VERSION"), options.clock.clone());
+        health.hold("starting");
+        let (router, document) = routes(&identity, &health, &options.services).split_for_parts();
+        let document = api::openapi::finish(document);
+        let router = router.merge(api::openapi::routes(&document)).merge(options.extra);
+        let router = api::layers::wrap(router, identity.app.clone());
+        let (stop_tasks, stop_serving) = (CancellationToken::new(), CancellationToken::new());
+        let tasks = jobs::spawn(&identity, &health, &options.services, &stop_tasks);
+        if let Some(listener) = metrics {
+            let shown = api::metrics::router(identity.app.metrics.clone());
+            tokio::spawn(serve(listener, shown, stop_serving.clone()));
+        }
+        let serving = tokio::spawn(serve(listener, router, stop_serving.clone()));
+        Ok(Self { address, identity, health, tasks, serving, stop_tasks, stop_serving, drain: options.drain })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its base URL on this machine.
+    pub fn url(&self) -> String {
+        format!("http://localhost:{}", self.address.port())
+    }
+
+    /// What its handlers share.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Waits until it may take traffic.
+    pub async fn ready(&self) {
+        while !self.health.is_ready() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    /// Readiness off, then no new requests, then the open ones finish, within 25 seconds in all.
+    pub async fn stop(self) {
+        self.health.drain();
+        tokio::time::sleep(self.drain).await;
+        self.stop_serving.cancel();
+        if timeout(FINISH, self.serving).await.is_err() {
+            tracing::warn!("some requests did not finish in time");
+        }
+        self.stop_tasks.cancel();
+        let _ = timeout(Duration::from_secs(2), self.tasks.wait()).await;
+    }
+}
+
+/// The document of some services, without running them.
+pub(crate) fn document(services: &[Service]) -> Result<OpenApi, StartError> {
+    let options = Options::new("postgresql://nowhere".to_owned(), MasterKey::of_secret(b"document"));
+    let identity = put_together(&options, "http://localhost:3000")?;
+    let health = Health::new(env!("CARGO_PKG_VERSION"), options.clock.clone());
+    Ok(api::openapi::finish(routes(&identity, &health, services).into_openapi()))
+}
+
+/// What handlers share, without listening: for commands that decide as handlers do.
+pub(crate) fn unbound(database_url: String, master_key: MasterKey) -> Result<Identity, StartError> {
+    put_together(&Options { pool: 1, ..Options::new(database_url, master_key) }, "")
+}
+
+fn routes(identity: &Identity, health: &Health, services: &[Service]) -> OpenApiRouter {
+    let of_services = services.iter().map(|service| service.routes(&identity.app, identity));
+    of_services.fold(api::health::routes(health.clone()), OpenApiRouter::merge)
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| StartError::Listen(address, error))
+}
+
+async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> io::Result<()> {
+    // An answer is one small write: waiting for more to send with it only adds time.
+    let listener = listener.tap_io(|stream| {
+        let _ = stream.set_nodelay(true);
+    });
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await
+}
+
+fn put_together(options: &Options, public_url: &str) -> Result<Identity, StartError> {
+    let (clock, rng) = (options.clock.clone(), options.rng.clone());
+    let settings = db::Options { url: options.database_url.clone(), max_connections: options.pool };
+    let db = Db::new(&settings).map_err(StartError::Database)?;
+    let keys = SigningKeys::new(public_url, options.master_key.clone(), clock.clone(), rng.clone());
+    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"));
+    let hasher = Hasher::new(options.hash_cost, &rng);
+    let app = App::new(AppParts {
+        revocations: Revocations::of(db.clone()),
+        tokens: TokenCache::default(),
+        limits: Limits::new(options.quotas, metrics.clone()),
+        authority: Authority { bearer: keys.verifier(), permissions_of },
+        secrets: Arc::new(options.master_key.clone()),
+        config: ApiConfig {
+            public_url: public_url.to_owned(),
+            cors_origins: options.cors_origins.clone(),
+            trusted_proxies: options.trusted_proxies.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        },
+        db,
+        clock,
+        rng,
+        metrics,
+    });
+    Ok(Identity::new(app, hasher, keys, options.mailer.clone()))
+}
+
+fn permissions_of(role: &str) -> PermissionSet {
+    Role::parse(role).map(Role::permissions).unwrap_or_default()
+}

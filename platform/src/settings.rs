@@ -1,0 +1,177 @@
+//! Every setting there is: one table, from which reading, `platform settings` and the manual's page come.
+
+use anyhow::{Context, Result, bail};
+use std::{collections::BTreeMap, fmt::Write};
+
+/// What a setting is.
+pub(crate) struct Setting {
+    pub(crate) name: &'static str,
+    pub(crate) kind: &'static str,
+    pub(crate) default: &'static str,
+    pub(crate) meaning: &'static str,
+    /// Never printed; may stand in a file named by `<name>_FILE`.
+    pub(crate) secret: bool,
+}
+
+macro_rules! settings { ($($name:ident: $kind:literal, $default:literal, $secret:literal, $meaning:literal;)*) => {
+    /// The table.
+    pub(crate) const ALL: &[Setting] = &[$(Setting {
+        name: stringify!($name), kind: $kind, default: $default, meaning: $meaning, secret: $secret,
+    }),*];
+} }
+
+settings! {
+    DATABASE_URL: "URL", "", true, "PostgreSQL, as api_platform_app";
+    EAP_MASTER_KEY: "32 bytes in base64", "", true, "root of all secrets at rest; make one with `platform secrets init`";
+    EAP_PUBLIC_URL: "URL", "", false, "how the world reaches the platform: issuer of tokens, base of links";
+    EAP_SMTP_URL: "URL", "", true, "mail server, as in smtps://user:password@host";
+    EAP_MAIL_FROM: "address", "", false, "sender of mails";
+    EAP_DATABASE_POOL: "number", "5", false, "connections of a process";
+    EAP_CORS_ORIGINS: "list of origins", "", false, "pages that browsers may call from";
+    EAP_TRUSTED_PROXIES: "list of networks", "", false, "hops whose X-Forwarded-For is believed, as in 10.0.0.0/8";
+    EAP_RATE_LIMIT_ADDRESS: "number", "3000", false, "requests a minute from an address; 0: unlimited";
+    EAP_RATE_LIMIT_PERSON: "number", "1500", false, "requests a minute of a person; 0: unlimited";
+    LOG_LEVEL: "error, warn, info, debug, trace", "info", false, "what is logged";
+    EAP_LOG_FORMAT: "human or json", "json", false, "how it is logged";
+    NODE_ENV: "text", "", false, "accepted as the runbook sets it; `serve` is always production";
+}
+
+/// The settings of this process, from its environment.
+#[derive(Debug, Default)]
+pub(crate) struct Settings(BTreeMap<&'static str, String>);
+
+impl Settings {
+    /// Reads the environment; unknown names of ours, and a secret given twice, are errors.
+    pub(crate) fn from_environment() -> Result<Self> {
+        Self::read(
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+        )
+    }
+
+    fn read(environment: impl Iterator<Item = (String, String)>) -> Result<Self> {
+        let mut given = BTreeMap::new();
+        for (name, value) in environment {
+            let (base, from_file) = name.strip_suffix("_FILE").map_or((&*name, false), |base| (base, true));
+            let Some(setting) = ALL.iter().find(|setting| setting.name == base) else {
+                refuse_unknown(&name)?;
+                continue;
+            };
+            if from_file && !setting.secret {
+                bail!("{name}: only secrets can be read from a file; set {base}");
+            }
+            let value = if from_file {
+                std::fs::read_to_string(&value)
+                    .with_context(|| format!("{name}: {value} cannot be read"))?
+                    .trim()
+                    .to_owned()
+            } else {
+                value
+            };
+            if given.insert(setting.name, value).is_some() {
+                bail!("both {base} and {base}_FILE are set: unset one");
+            }
+        }
+        Ok(Self(given))
+    }
+
+    /// What was given, unless it is empty.
+    pub(crate) fn given(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// What was given, or an error that says what it is for.
+    pub(crate) fn required(&self, name: &str) -> Result<&str> {
+        let meaning = ALL.iter().find(|setting| setting.name == name).map_or("", |setting| setting.meaning);
+        self.given(name).with_context(|| format!("{name} is not set: {meaning}"))
+    }
+
+    /// A number, given or by default.
+    pub(crate) fn number(&self, name: &str) -> Result<u32> {
+        let default = ALL.iter().find(|setting| setting.name == name).map_or("0", |setting| setting.default);
+        let text = self.given(name).unwrap_or(default);
+        text.parse().with_context(|| format!("{name} is `{text}`, which is no number"))
+    }
+
+    /// A list, separated by commas.
+    pub(crate) fn list(&self, name: &str) -> Vec<String> {
+        let items = self.given(name).unwrap_or_default().split(',').map(str::trim);
+        items.filter(|item| !item.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// The table of `platform settings`: name, value, where it comes from, meaning.
+    pub(crate) fn table(&self) -> String {
+        let mut table = String::new();
+        for setting in ALL {
+            let (value, source) = match self.given(setting.name) {
+                Some(_) if setting.secret => ("(secret)", "environment"),
+                Some(value) => (value, "environment"),
+                None if setting.default.is_empty() => ("-", "not set"),
+                None => (setting.default, "default"),
+            };
+            let _ = writeln!(table, "{:<23} {value:<24} {source:<12} {}", setting.name, setting.meaning);
+        }
+        table
+    }
+}
+
+/// A name of ours that is none is a mistake, and the setting that was meant is not in force.
+fn refuse_unknown(name: &str) -> Result<()> {
+    if !name.starts_with("EAP_") || name.starts_with("EAP_TEST_") {
+        return Ok(());
+    }
+    let nearest = ALL.iter().min_by_key(|setting| strsim::levenshtein(setting.name, name));
+    bail!(
+        "there is no setting {name}; did you mean {}? `platform settings` lists them",
+        nearest.map_or("", |setting| setting.name)
+    )
+}
+
+/// The page `docs/reference/settings.md`.
+pub(crate) fn page() -> String {
+    let mut page = String::from(
+        "# Settings\n\nAll come from the environment, and a change needs a restart. A secret can stand in a file named by `<NAME>_FILE`.\n\n| name | type | default | secret | meaning |\n|---|---|---|---|---|\n",
+    );
+    for Setting { name, kind, default, meaning, secret } in ALL {
+        let secret = if *secret { "yes" } else { "" };
+        let _ = writeln!(page, "| `{name}` | {kind} | {default} | {secret} | {meaning} |");
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Settings> {
+        Settings::read(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+    }
+
+    #[test]
+    fn an_unknown_name_is_an_error_that_names_the_nearest() {
+        let error = read(&[("EAP_PUBLIC_ULR", "x")]).unwrap_err().to_string();
+        assert!(error.contains("did you mean EAP_PUBLIC_URL?"), "{error}");
+        assert!(read(&[("PATH", "x"), ("NODE_ENV", "production")]).is_ok());
+    }
+
+    #[test]
+    fn a_secret_given_twice_is_refused_and_one_in_a_file_is_read() {
+        let file = std::env::temp_dir().join(format!("settings-test-{}", std::process::id()));
+        std::fs::write(&file, "postgresql://x\n").unwrap();
+        let path = file.to_str().unwrap();
+        assert_eq!(read(&[("DATABASE_URL_FILE", path)]).unwrap().given("DATABASE_URL"), Some("postgresql://x"));
+        assert!(read(&[("DATABASE_URL", "y"), ("DATABASE_URL_FILE", path)]).is_err());
+        assert!(read(&[("LOG_LEVEL_FILE", path)]).is_err());
+        std::fs::remove_file(file).unwrap();
+    }
+
+    #[test]
+    fn a_secret_is_never_printed() {
+        let table = read(&[("DATABASE_URL", "postgresql://user:hidden@host")]).unwrap().table();
+        assert!(!table.contains("hidden") && table.contains("(secret)"));
+    }
+
+    #[test]
+    fn there_are_at_most_forty() {
+        assert!(ALL.len() <= 40);
+    }
+}
