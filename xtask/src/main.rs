@@ -1,0 +1,63 @@
+//! How we work: `cargo xtask dev`, `cargo xtask test`, `cargo xtask tidy`.
+#![allow(clippy::print_stdout, reason = "a command-line program talks")]
+
+mod dev;
+mod schemathesis;
+mod stages;
+mod tidy;
+mod tools;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Runs, tests and checks the platform",
+    after_help = "Examples:\n  cargo xtask dev\n  cargo xtask dev --release -- --port 4000\n  cargo xtask test\n  cargo xtask test --long\n  cargo xtask tidy"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Builds and runs the platform with a private PostgreSQL, on <http://localhost:3000>
+    Dev {
+        /// Optimised: slower to build, as fast as in production
+        #[arg(long)]
+        release: bool,
+        /// For `platform dev`, such as `--port 4000`
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// Formatting, lints, house rules, licences, generated files, tests, and generated requests for every operation
+    Test {
+        /// Also what takes long
+        #[arg(long)]
+        long: bool,
+    },
+    /// The house rules alone: sizes, names, links, the direction of dependencies
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("\n{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))?;
+    match command {
+        Command::Dev { release, arguments } => dev::run(release, &arguments),
+        Command::Test { long } => Ok(stages::run(long)),
+        Command::Tidy => tidy::run(),
+    }
+}

