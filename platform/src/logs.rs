@@ -1,6 +1,7 @@
 //! Logs: for people or as JSON, the level always as a word (`ERROR`), never a secret.
 
 use anyhow::{Context, Result, bail};
+use std::io::{IsTerminal, stdout};
 use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// How lines look.
@@ -25,7 +26,9 @@ pub(crate) fn to_stdout(level: &str, format: Format) -> Result<()> {
     let filter = filter(level)?;
     let registry = tracing_subscriber::registry();
     match format {
-        Format::Human => registry.with(tracing_subscriber::fmt::layer().with_filter(filter)).try_init(),
+        Format::Human => registry
+            .with(tracing_subscriber::fmt::layer().with_ansi(stdout().is_terminal()).with_filter(filter))
+            .try_init(),
         Format::Json => {
             registry.with(tracing_subscriber::fmt::layer().json().flatten_event(true).with_filter(filter)).try_init()
         }

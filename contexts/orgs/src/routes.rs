@@ -11,7 +11,7 @@ mod update_organization;
 
 use crate::{MemberRow, OrganizationRow};
 use api::App;
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 use types::{OrgId, Timestamp, UserId};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -26,6 +26,11 @@ pub fn routes(app: App) -> OpenApiRouter {
         .routes(routes!(list_roles::list_roles))
         .routes(routes!(list_permissions::list_permissions))
         .with_state(app)
+}
+
+/// A member that may be absent but not null: a merge patch cannot remove it.
+pub(crate) fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 /// An organization.

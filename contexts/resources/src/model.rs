@@ -5,22 +5,10 @@ pub(crate) mod field;
 pub(crate) mod list;
 pub(crate) mod schema;
 
-use serde_json::Value;
-
 /// What a resource type can be called; nothing else needs to be looked for.
 pub(crate) fn is_type_name(name: &str) -> bool {
     let is_tail = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
     name.len() <= 63 && name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(is_tail)
-}
-
-/// Whether it has the character U+0000, which PostgreSQL's `jsonb` cannot hold.
-fn has_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(items) => items.iter().any(has_nul),
-        Value::Object(members) => members.iter().any(|(name, member)| name.contains('\0') || has_nul(member)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
 }
 
 /// A value that cannot be taken: where, what kind of fault, the same in words.

@@ -5,6 +5,7 @@ use anyhow::{Context as _, Result};
 use std::{
     collections::HashMap,
     fmt::Debug,
+    io::IsTerminal,
     sync::atomic::{AtomicBool, Ordering},
 };
 use tracing::{
@@ -21,7 +22,10 @@ use tracing_subscriber::{
 /// Requests as lines of their own, everything else from a level on.
 pub(super) fn to_terminal(level: &str) -> Result<()> {
     let lines = Lines.with_filter(filter_fn(|event| event.target() == "request"));
-    let rest = tracing_subscriber::fmt::layer().without_time().with_writer(std::io::stderr);
+    let rest = tracing_subscriber::fmt::layer()
+        .without_time()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     let rest = rest.with_filter(logs::filter(level)?).with_filter(filter_fn(|event| event.target() != "request"));
     tracing_subscriber::registry().with(lines).with(rest).try_init().context("logs")
 }

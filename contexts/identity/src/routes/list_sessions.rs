@@ -13,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListSessionsQuery {
     /// Sessions a page
+    #[param(inline)]
     #[serde(default)]
     limit: Limit,
     /// `next_cursor` of the page before

@@ -14,11 +14,13 @@ use utoipa::{IntoParams, ToSchema};
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListUsersQuery {
     /// People a page
+    #[param(inline)]
     #[serde(default)]
     limit: Limit,
     /// `next_cursor` of the page before
     cursor: Option<String>,
     /// Of this status only
+    #[param(inline)]
     status: Option<MemberStatus>,
     /// The beginning of their address
     #[param(max_length = 200)]

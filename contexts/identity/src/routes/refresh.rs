@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RefreshRequest {
-    #[schema(max_length = 200, example = "eap_rt_…")]
+    #[schema(max_length = 200, pattern = "^eap_rt_[0-9a-z]{26}_[0-9A-Za-z]{44}_[0-9A-Za-z]{6}$")]
     refresh_token: String,
     /// The only way to another organization.
     organization_id: Option<OrgId>,

@@ -35,11 +35,10 @@ impl Validate for UpdateMeRequest {
 /// Change one's own account
 #[utoipa::path(
     patch, path = "/v1/users/me", tag = "users", operation_id = "update_me",
-    params(("If-Match" = Option<String>, Header, description = "The ETag that was read")),
+    params(IfMatch),
     request_body = UpdateMeRequest,
     responses(
         (status = 200, body = Me, description = "As it is now, with its ETag"),
-        (status = 412, description = "It has changed since it was read", content_type = "application/problem+json"),
     ),
     security(("access_token" = [])),
 )]

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub(crate) struct VerifyEmailRequest {
     /// From the link, after `#token=`.
-    #[schema(example = "AZkq…")]
+    #[schema(pattern = "^[0-9A-Za-z_-]{64}$")]
     token: String,
     /// The one chosen when registering.
     #[schema(format = "password", max_length = 1024, example = "a long enough phrase")]

@@ -32,7 +32,7 @@ sql! {
         password_hash: &str, now: Timestamp) -> exec Done =
         "INSERT INTO pending_registrations
              (id, email, email_key, name, organization_name, password_hash, created_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $7 + interval '24 hours')";
+         VALUES ($1, $2, $3, $4, $5, $6, $7::timestamptz, $7::timestamptz + interval '24 hours')";
 
     /// One that has not expired; locked, so that it is verified once.
     pub fn by_id(tx: SystemTx, id: Uuid, now: Timestamp) -> opt PendingRow =

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ChangeMemberRequest {
+    #[serde(default, deserialize_with = "super::given")]
     #[schema(nullable = false)]
     role: Option<Role>,
 }

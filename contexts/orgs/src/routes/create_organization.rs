@@ -30,7 +30,7 @@ impl Validate for CreateOrganizationRequest {
 /// The caller becomes its owner. To work in it, refresh the token with its id.
 #[utoipa::path(
     post, path = "/v1/organizations", tag = "organizations", operation_id = "create_organization",
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same key again gets the first answer again")),
+    params(Idempotency),
     request_body = CreateOrganizationRequest,
     responses((status = 201, body = Organization, description = "Made")),
     security(("access_token" = [])),

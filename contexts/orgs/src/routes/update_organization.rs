@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct UpdateOrganizationRequest {
+    #[serde(default, deserialize_with = "super::given")]
     #[schema(min_length = 1, max_length = 200, example = "Acme Europe", nullable = false)]
     name: Option<String>,
 }
@@ -29,11 +30,10 @@ impl Validate for UpdateOrganizationRequest {
 /// Change the token's organization
 #[utoipa::path(
     patch, path = "/v1/organization", tag = "organizations", operation_id = "update_organization",
-    params(("If-Match" = Option<String>, Header, description = "The ETag that was read")),
+    params(IfMatch),
     request_body = UpdateOrganizationRequest,
     responses(
         (status = 200, body = Organization, description = "As it is now, with its ETag"),
-        (status = 412, description = "It has changed since it was read", content_type = "application/problem+json"),
     ),
     security(("access_token" = [UpdateOrg::NAME.as_str()])),
 )]

@@ -3,7 +3,6 @@
 use super::{
     Fault,
     field::{IndexedField, Value as FieldValue},
-    has_nul,
 };
 use jsonschema::Validator;
 use serde_json::{Map, Value};
@@ -18,9 +17,6 @@ pub(crate) fn check<'a>(
     indexed: &'a [IndexedField],
 ) -> Result<Vec<(&'a str, FieldValue)>, Vec<Fault>> {
     let mut faults: Vec<_> = validator.iter_errors(document).take(MAX_FAULTS).map(|error| described(&error)).collect();
-    if has_nul(document) {
-        faults.push(Fault::new("/document", "characters", "the character U+0000 is not taken"));
-    }
     let mut values = Vec::with_capacity(indexed.len());
     for field in indexed {
         match field.value_in(document) {
@@ -92,8 +88,8 @@ mod tests {
     fn all_faults_are_told_at_once_and_none_repeats_the_value() {
         let validator = schema::compile(&json!({"properties": {"a": {"type": "number"}}, "required": ["b"]})).unwrap();
         let indexed = [IndexedField { field: "c".to_owned(), kind: FieldType::Number }];
-        let faults = check(&json!({"a": "hush", "c": "x", "d": "\0"}), &validator, &indexed).unwrap_err();
-        assert_eq!(faults.len(), 4, "{faults:?}");
+        let faults = check(&json!({"a": "hush", "c": "x"}), &validator, &indexed).unwrap_err();
+        assert_eq!(faults.len(), 3, "{faults:?}");
         assert!(!format!("{faults:?}").contains("hush"), "{faults:?}");
     }
 }

@@ -3,7 +3,7 @@
 //! Regular expressions run on an engine without backtracking. References stay within the schema, form no circle, and may
 //! not unfold it beyond [`MAX_UNFOLDED`] places, so a check costs at most that many steps a value of the document.
 
-use super::{Fault, has_nul};
+use super::Fault;
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -26,9 +26,6 @@ pub(crate) fn compile(schema: &Value) -> Result<Validator, Fault> {
     }
     if !schema.is_object() {
         return Err(Fault::new("/schema", "shape", "a schema is an object"));
-    }
-    if has_nul(schema) {
-        return Err(Fault::new("/schema", "characters", "the character U+0000 is not taken"));
     }
     Walk { root: schema, patterns: 0, unfolded: HashMap::new() }.check()?;
     let patterns = PatternOptions::regex().size_limit(MAX_PATTERN_BYTES);

@@ -14,6 +14,7 @@ use utoipa::IntoParams;
 #[into_params(parameter_in = Query)]
 pub(crate) struct ListResourceTypesQuery {
     /// Types a page
+    #[param(inline)]
     #[serde(default)]
     limit: Limit,
     /// `next_cursor` of the page before

@@ -38,6 +38,7 @@ pub(crate) struct ListResourcesQuery {
     #[param(example = "-priority")]
     sort: Option<String>,
     /// Resources a page
+    #[param(inline)]
     #[serde(default)]
     limit: Limit,
     /// `next_cursor` of the page before
