@@ -1,6 +1,7 @@
 //! How we work: `cargo xtask dev`, `cargo xtask test`, `cargo xtask tidy`.
 #![allow(clippy::print_stdout, reason = "a command-line program talks")]
 
+mod bench;
 mod dev;
 mod schemathesis;
 mod stages;
@@ -39,6 +40,16 @@ enum Command {
         #[arg(long)]
         long: bool,
     },
+    /// How fast we are beside a peer, in the same run; writes `bench/results/`
+    #[command(after_help = "Example:\n  cargo xtask bench resources --against pocketbase")]
+    Bench {
+        /// What is measured
+        #[arg(value_parser = ["resources"])]
+        what: String,
+        /// The peer
+        #[arg(long, value_parser = ["pocketbase"])]
+        against: String,
+    },
     /// The house rules alone: sizes, names, links, the direction of dependencies
     Tidy,
 }
@@ -58,6 +69,7 @@ fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Dev { release, arguments } => dev::run(release, &arguments),
         Command::Test { long } => Ok(stages::run(long)),
+        Command::Bench { what, against } => bench::run(&what, &against),
         Command::Tidy => tidy::run(),
     }
 }

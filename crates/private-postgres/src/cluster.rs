@@ -22,6 +22,7 @@ use std::{
 const SOCKET_FOLDER_MAX: usize = 107 - "/.s.PGSQL.65535".len();
 const START: Duration = Duration::from_secs(30);
 const STOP: Duration = Duration::from_secs(10);
+const LEAVING: Duration = Duration::from_secs(3);
 
 /// What a cluster is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,8 +74,13 @@ impl Cluster {
     pub fn start(programs: &Programs, folder: &Path, purpose: Purpose) -> Result<Self, ClusterError> {
         let user = user::to_step_down_to();
         let folder = prepare(folder, user)?;
-        if let Some(pid) = running(&folder) {
-            return Err(ClusterError::Running { pid });
+        // After its parent was killed, a server is still shutting down for a moment.
+        let start = Instant::now();
+        while let Some(pid) = running(&folder) {
+            if start.elapsed() > LEAVING {
+                return Err(ClusterError::Running { pid });
+            }
+            thread::sleep(Duration::from_millis(50));
         }
         let place = Place { programs, folder: &folder, user };
         place.make()?;

@@ -1,0 +1,96 @@
+//! What holds for every route.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use tests::{TestApp, send};
+
+#[tokio::test]
+async fn health_answers_as_the_runbook_says() {
+    let app = TestApp::new().await;
+    let mut live = app.get("/health/live").await.body;
+    assert!(live["timestamp"].take().as_str().unwrap().ends_with('Z'));
+    assert_eq!(live, json!({ "status": "ok", "timestamp": null }));
+    let ready = app.get("/health/ready").await;
+    assert_eq!(ready.status, 200);
+    assert_eq!(ready.body["status"], "ready");
+    assert_eq!(ready.body["checks"]["database"], "connected");
+    let full = app.get("/health").await.body;
+    let members = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(members(&full), ["metrics", "services", "status", "uptime", "version"]);
+    assert_eq!(full["services"]["database"]["status"], "healthy");
+    assert!(full["services"]["database"]["latency"].is_number() && full["metrics"]["memoryUsage"].is_number());
+    let outside = app.get("/v1/health").await.body;
+    assert_eq!(members(&outside), ["services", "status", "timestamp", "version"]);
+    assert_eq!((&outside["status"], &outside["services"]["database"]), (&json!("healthy"), &json!("healthy")));
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_a_problem_too() {
+    let app = TestApp::new().await;
+    let answer = app.get("/v1/nowhere").await;
+    assert_eq!((answer.status.as_u16(), answer.code()), (404, "not_found"));
+    assert_eq!(answer.body["instance"], "/v1/nowhere");
+    let answer = send(app.request(Method::DELETE, "/v1/whoami")).await;
+    assert_eq!((answer.status.as_u16(), answer.code()), (405, "method_not_allowed"));
+    assert!(answer.header("allow").contains("GET"));
+}
+
+#[tokio::test]
+async fn a_bad_body_is_refused_with_its_place() {
+    let app = TestApp::new().await;
+    let post = |body: &str, kind: &str| {
+        send(app.request(Method::POST, "/v1/auth/login").header("content-type", kind).body(body.to_owned()))
+    };
+    let answer = post(r#"{"email": 7, "password": "x"}"#, "application/json").await;
+    assert_eq!((answer.status.as_u16(), &answer.body["errors"][0]["pointer"]), (400, &json!("/email")));
+    assert_eq!(post("{", "application/json").await.status, 400);
+    assert_eq!(post(r#"[["x", "y"]]"#, "application/json").await.status, 400);
+    assert_eq!(post("{}", "text/plain").await.status, 415);
+    let large = format!(r#"{{"email": "{}"}}"#, "a".repeat(2 << 20));
+    assert_eq!(post(&large, "application/json").await.status, 413);
+}
+
+#[tokio::test]
+async fn all_invalid_values_are_told_at_once() {
+    let app = TestApp::new().await;
+    let body = json!({ "email": "nobody", "password": "short", "name": "" });
+    let answer = app.post("/v1/auth/register", body).await;
+    let pointers: Vec<_> = answer.body["errors"].as_array().unwrap().iter().map(|one| one["pointer"].clone()).collect();
+    assert_eq!((answer.status.as_u16(), pointers), (422, vec![json!("/email"), json!("/password"), json!("/name")]));
+}
+
+#[tokio::test]
+async fn every_answer_has_its_id_and_its_guards() {
+    let app = TestApp::new().await;
+    let answer = app.get("/v1/nowhere").await;
+    assert_eq!(answer.header("x-request-id"), answer.body["request_id"]);
+    assert_eq!(answer.header("x-content-type-options"), "nosniff");
+    assert_eq!(answer.header("cache-control"), "no-store");
+}
+
+#[tokio::test]
+async fn the_keys_are_published_where_programs_look() {
+    let app = TestApp::new().await;
+    let keys = app.get("/.well-known/jwks.json").await.body;
+    assert_eq!((&keys["keys"][0]["kty"], &keys["keys"][0]["crv"]), (&json!("OKP"), &json!("Ed25519")));
+    assert_eq!(keys, app.get("/v1/auth/.well-known/jwks.json").await.body);
+    assert!(keys["keys"][0]["d"].is_null(), "never the private part");
+}
+
+#[tokio::test]
+async fn the_manual_of_the_api_asks_nobody_else() {
+    let app = TestApp::new().await;
+    let page = app.request(Method::GET, "/docs").send().await.unwrap();
+    let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+    assert!(!page.text().await.unwrap().contains("://"));
+}
+
+#[tokio::test]
+async fn a_process_that_stops_finishes_what_it_began() {
+    let app = TestApp::new().await;
+    let ada = app.owner("ada").await;
+    let request = ada.get("/v1/whoami");
+    let (answer, ()) = tokio::join!(request, app.stop());
+    assert_eq!(answer.status, 200);
+}

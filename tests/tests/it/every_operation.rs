@@ -1,0 +1,155 @@
+//! Tests that the OpenAPI document generates: a new operation is covered the moment it is described.
+
+use reqwest::Method;
+use serde_json::Value;
+use tests::{Answer, TestApp, send};
+use types::Role;
+
+/// Operations that need no credential. A new one is added here, in its own commit.
+const OPEN: [&str; 10] = [
+    "get_jwks",
+    "health_full",
+    "health_live",
+    "health_public",
+    "health_ready",
+    "login",
+    "refresh",
+    "register",
+    "resend_verification",
+    "verify_email",
+];
+
+struct Operation {
+    id: String,
+    method: Method,
+    path: String,
+    open: bool,
+    has_body: bool,
+}
+
+async fn operations(app: &TestApp) -> Vec<Operation> {
+    let document = app.get("/v1/openapi.json").await.body;
+    let paths = document["paths"].as_object().unwrap().clone();
+    let of_path = |(path, item): (String, Value)| {
+        let item = item.as_object().unwrap().clone();
+        item.into_iter().map(move |(method, operation)| Operation {
+            id: operation["operationId"].as_str().unwrap().to_owned(),
+            method: method.to_uppercase().parse().unwrap(),
+            path: path.clone(),
+            open: operation["security"].as_array().is_none_or(|security| {
+                security.is_empty() || security.iter().any(|one| one.as_object().is_some_and(serde_json::Map::is_empty))
+            }),
+            has_body: operation["requestBody"].is_object(),
+        })
+    };
+    paths.into_iter().flat_map(of_path).collect()
+}
+
+async fn ask(app: &TestApp, operation: &Operation, token: Option<&str>, path: &str) -> Answer {
+    let mut request = app.request(operation.method.clone(), path);
+    if operation.has_body {
+        request = request.json(&serde_json::json!({}));
+    }
+    if let Some(token) = token {
+        request = request.bearer_auth(token);
+    }
+    send(request).await
+}
+
+/// A path with an id that looks right and names nothing.
+fn filled(path: &str) -> String {
+    let ids = [
+        ("/v1/users/{id}", "usr_01jhs3n5c8fq7t2v9w4x6y8zab"),
+        ("/v1/members/{user_id}", "usr_01jhs3n5c8fq7t2v9w4x6y8zab"),
+        ("/v1/auth/sessions/{id}", "ses_01jhs3n5c8fq7t2v9w4x6y8zab"),
+        ("/v1/resources/{id}", "res_01jhs3n5c8fq7t2v9w4x6y8zab"),
+        ("/v1/resource-types/{name}", "nothing"),
+    ];
+    let known = ids.iter().find(|(template, _)| *template == path);
+    if let Some((template, id)) = known {
+        return format!("{}{id}", &template[..template.find('{').unwrap()]);
+    }
+    assert!(!path.contains('{'), "{path}: say here what its parameter looks like");
+    path.to_owned()
+}
+
+#[tokio::test]
+async fn the_open_operations_are_those_on_the_list() {
+    let app = TestApp::new().await;
+    let mut open: Vec<_> = operations(&app).await.into_iter().filter(|one| one.open).map(|one| one.id).collect();
+    open.sort_unstable();
+    assert_eq!(open, OPEN);
+}
+
+#[tokio::test]
+async fn every_other_operation_refuses_who_has_no_valid_token() {
+    let app = TestApp::new().await;
+    let mut refused = 0;
+    for operation in operations(&app).await.iter().filter(|one| !one.open) {
+        let path = filled(&operation.path);
+        for token in [None, Some("garbage"), Some("eyJhbGciOiJub25lIn0.e30.")] {
+            let answer = ask(&app, operation, token, &path).await;
+            assert_eq!(
+                (answer.status.as_u16(), answer.code()),
+                (401, "unauthenticated"),
+                "{} {answer:?}",
+                operation.id
+            );
+            assert_eq!(answer.header("content-type"), "application/problem+json", "{}", operation.id);
+            assert_eq!(answer.header("x-request-id"), answer.body["request_id"].as_str().unwrap(), "{}", operation.id);
+            refused += 1;
+        }
+    }
+    assert!(refused > 60, "only {refused}");
+}
+
+#[tokio::test]
+async fn an_open_operation_does_not_look_at_a_bad_token() {
+    let app = TestApp::new().await;
+    for operation in operations(&app).await.iter().filter(|one| one.open) {
+        let [without, with] = [
+            ask(&app, operation, None, &operation.path).await,
+            ask(&app, operation, Some("garbage"), &operation.path).await,
+        ];
+        assert_eq!(without.status, with.status, "{}", operation.id);
+        assert!(without.status.is_success() || without.status == 400, "{} {without:?}", operation.id);
+    }
+}
+
+#[tokio::test]
+async fn what_belongs_to_another_organization_is_not_found_by_any_operation_with_an_id() {
+    let app = TestApp::new().await;
+    let (alice, mallory) = (app.owner("alice").await, app.owner("mallory").await);
+    let bob = app.member(&alice, "bob", Role::Member).await;
+    alice.note_type().await;
+    let note = alice.note("secret", 1).await;
+    let session = alice.get("/v1/auth/sessions").await.body["data"][0]["id"].as_str().unwrap().to_owned();
+    let theirs = [
+        ("/v1/users/{id}", bob.id.clone()),
+        ("/v1/members/{user_id}", bob.id.clone()),
+        ("/v1/auth/sessions/{id}", session),
+        ("/v1/resources/{id}", note),
+        ("/v1/resource-types/{name}", "note".to_owned()),
+    ];
+    let mut asked = 0;
+    for operation in operations(&app).await.iter().filter(|one| one.path.contains('{')) {
+        let (_, id) =
+            theirs.iter().find(|(template, _)| *template == operation.path).expect("every path with an id is here");
+        let path = format!("{}{id}", &operation.path[..operation.path.find('{').unwrap()]);
+        let mut request = mallory.request(operation.method.clone(), &path).header("if-match", "\"1\"");
+        if operation.has_body {
+            let schema = serde_json::json!({ "type": "object" });
+            let body = match operation.id.as_str() {
+                "replace_resource_type" => serde_json::json!({ "schema": schema, "indexed": [] }),
+                "change_member" => serde_json::json!({ "role": "viewer" }),
+                _ => serde_json::json!({ "document": { "title": "mine now" } }),
+            };
+            request = request.json(&body);
+        }
+        let answer = send(request).await;
+        assert_eq!((answer.status.as_u16(), answer.code()), (404, "not_found"), "{} {answer:?}", operation.id);
+        asked += 1;
+    }
+    assert!(asked >= 10, "only {asked}");
+    assert_eq!(alice.get(&format!("/v1/users/{}", bob.id)).await.body["role"], "member");
+}

@@ -1,0 +1,10 @@
+//! The platform from the outside: black box, over HTTP, on a real database.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod conventions;
+mod every_operation;
+mod isolation;
+mod outage;
+mod resources;
+mod sign_in;
+mod statements;

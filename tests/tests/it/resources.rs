@@ -1,0 +1,134 @@
+//! Typed resources: created once, changed with care, listed by index.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tests::{Answer, Person, TestApp, send};
+use types::Role;
+
+fn note(title: &str) -> Value {
+    json!({ "type": "note", "document": { "title": title, "priority": 1 } })
+}
+
+async fn create(person: &Person, key: &str, body: &Value) -> Answer {
+    send(person.request(Method::POST, "/v1/resources").header("idempotency-key", key).json(body)).await
+}
+
+#[tokio::test]
+async fn a_resource_lives_from_create_to_delete() {
+    let app = TestApp::new().await;
+    let alice = app.owner("alice").await;
+    alice.note_type().await;
+    let created = alice.post("/v1/resources", note("first")).await;
+    assert_eq!((created.status.as_u16(), created.header("etag")), (201, "\"1\""));
+    let path = created.header("location").to_owned();
+    let patched = alice.patch(&path, json!({ "document": { "title": "second" } })).await;
+    assert_eq!(patched.body["document"], json!({ "title": "second", "priority": 1 }), "what is not named stays");
+    assert_eq!(alice.get(&path).await.header("etag"), "\"2\"");
+    let stale = alice.request(Method::PATCH, &path).header("if-match", "\"1\"").json(&json!({ "document": {} }));
+    assert_eq!(send(stale).await.code(), "precondition_failed");
+    assert_eq!(alice.delete(&path).await.status, 204);
+    assert_eq!(alice.delete(&path).await.status, 404);
+    assert_eq!(alice.get(&path).await.status, 404);
+}
+
+#[tokio::test]
+async fn the_same_key_gets_the_first_answer_again_and_another_body_is_refused() {
+    let app = TestApp::new().await;
+    let alice = app.owner("alice").await;
+    alice.note_type().await;
+    let first = create(&alice, "k1", &note("once")).await;
+    let again = create(&alice, "k1", &note("once")).await;
+    assert_eq!((&first.body, again.header("idempotency-replayed")), (&again.body, "true"));
+    assert_eq!(again.header("location"), first.header("location"));
+    assert_eq!(create(&alice, "k1", &note("other")).await.code(), "idempotency_mismatch");
+    assert_eq!(alice.get("/v1/resources?type=note").await.body["data"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_same_request_several_times_at_once_happens_once() {
+    let app = TestApp::new().await;
+    let alice = app.owner("alice").await;
+    alice.note_type().await;
+    let body = note("once");
+    let (a, b, c) = tokio::join!(create(&alice, "k", &body), create(&alice, "k", &body), create(&alice, "k", &body));
+    for answer in [a, b, c] {
+        assert!(matches!(answer.status, StatusCode::CREATED | StatusCode::CONFLICT), "{answer:?}");
+    }
+    assert_eq!(alice.get("/v1/resources?type=note").await.body["data"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_document_that_its_type_does_not_take_is_refused_with_the_place() {
+    let app = TestApp::new().await;
+    let alice = app.owner("alice").await;
+    alice.note_type().await;
+    let answer = alice.post("/v1/resources", json!({ "type": "note", "document": { "title": 7 } })).await;
+    assert_eq!((answer.status.as_u16(), answer.code()), (422, "invalid"));
+    assert_eq!(answer.body["errors"][0]["pointer"], "/document/title", "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_declared_field_filters_and_sorts_and_another_is_refused() {
+    let app = TestApp::new().await;
+    let alice = app.owner("alice").await;
+    alice.note_type().await;
+    for (title, priority) in [("low", 1), ("high", 9), ("middle", 5)] {
+        alice.note(title, priority).await;
+    }
+    let list = alice.get("/v1/resources?type=note&filter=priority:gte:5&sort=-priority").await;
+    let titles: Vec<_> =
+        list.body["data"].as_array().unwrap().iter().map(|one| one["document"]["title"].clone()).collect();
+    assert_eq!(titles, ["high", "middle"]);
+    assert_eq!(alice.get("/v1/resources?type=note&filter=title:eq:low").await.code(), "not_indexed");
+}
+
+#[tokio::test]
+async fn pages_follow_each_other_without_gap_and_without_repetition() {
+    let app = TestApp::new().await;
+    let alice = app.owner("alice").await;
+    alice.note_type().await;
+    for priority in 0..7 {
+        alice.note("n", priority).await;
+    }
+    let (mut seen, mut path) = (Vec::new(), "/v1/resources?type=note&sort=priority&limit=3".to_owned());
+    loop {
+        let page = alice.get(&path).await;
+        seen.extend(
+            page.body["data"].as_array().unwrap().iter().map(|one| one["document"]["priority"].as_i64().unwrap()),
+        );
+        let Some(next) = page.body["next_cursor"].as_str() else { break };
+        assert!(page.header("link").contains("rel=\"next\""));
+        path = format!("/v1/resources?type=note&sort=priority&limit=3&cursor={next}");
+    }
+    assert_eq!(seen, [0, 1, 2, 3, 4, 5, 6]);
+    let foreign = path.replace("sort=priority", "sort=-priority");
+    assert_eq!(alice.get(&foreign).await.code(), "invalid_cursor");
+}
+
+#[tokio::test]
+async fn a_viewer_reads_and_changes_nothing() {
+    let app = TestApp::new().await;
+    let alice = app.owner("alice").await;
+    let vera = app.member(&alice, "vera", Role::Viewer).await;
+    alice.note_type().await;
+    let id = alice.note("mine", 1).await;
+    assert_eq!(vera.get(&format!("/v1/resources/{id}")).await.status, 200);
+    assert_eq!(vera.post("/v1/resources", note("theirs")).await.code(), "forbidden");
+    assert_eq!(vera.delete(&format!("/v1/resources/{id}")).await.code(), "forbidden");
+}
+
+#[tokio::test]
+async fn every_change_is_in_the_event_log() {
+    let app = TestApp::new().await;
+    let alice = app.owner("alice").await;
+    alice.note_type().await;
+    let id = alice.note("logged", 1).await;
+    alice.delete(&format!("/v1/resources/{id}")).await;
+    let postgres = app.database.client("postgres").await;
+    tests::until(std::time::Duration::from_secs(5), async || {
+        let kinds = "SELECT array_agg(kind ORDER BY position) FROM events WHERE target = $1";
+        let kinds: Option<Vec<String>> = postgres.query_one(kinds, &[&id]).await.unwrap().get(0);
+        kinds.unwrap_or_default() == ["resource.created", "resource.deleted"]
+    })
+    .await;
+}
