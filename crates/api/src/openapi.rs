@@ -13,7 +13,7 @@ use utoipa::{
         extensions::Extensions,
         path::{Operation, Parameter, ParameterIn, PathItem},
         schema::{ObjectBuilder, Type},
-        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
 
@@ -86,7 +86,10 @@ fn complete(path: &str, operation: &mut Operation) {
 }
 
 fn is_secured(operation: &Operation) -> bool {
-    operation.security.as_ref().is_some_and(|security| !security.is_empty())
+    // An empty requirement among them means that a credential is not needed (OpenAPI 3.1, 4.8.2).
+    let needs_nothing =
+        |one: &SecurityRequirement| serde_json::to_value(one).is_ok_and(|one| one == serde_json::json!({}));
+    operation.security.as_ref().is_some_and(|all| !all.is_empty() && !all.iter().any(needs_nothing))
 }
 
 impl PartialSchema for Problem {

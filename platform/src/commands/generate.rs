@@ -2,6 +2,7 @@
 
 use crate::{Service, server, settings};
 use anyhow::{Context, Result};
+use serde_json::Value;
 use std::{collections::BTreeMap, fmt::Write, fs, path::Path, process::ExitCode};
 use types::PermissionName;
 
@@ -45,7 +46,19 @@ fn files() -> Result<BTreeMap<String, String>> {
 }
 
 fn document(services: &[Service]) -> Result<String> {
-    Ok(server::document(services)?.to_pretty_json()?)
+    // Some of the document's maps have no order of their own: two runs must write the same text.
+    Ok(serde_json::to_string_pretty(&sorted(serde_json::to_value(server::document(services)?)?))?)
+}
+
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let members: BTreeMap<_, _> = members.into_iter().map(|(name, value)| (name, sorted(value))).collect();
+            Value::Object(members.into_iter().collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
+        other => other,
+    }
 }
 
 fn permissions() -> String {
