@@ -11,14 +11,17 @@ async fn health_answers_as_the_runbook_says() {
     assert!(live["timestamp"].take().as_str().unwrap().ends_with('Z'));
     assert_eq!(live, json!({ "status": "ok", "timestamp": null }));
     let ready = app.get("/health/ready").await;
-    assert_eq!(ready.status, 200);
-    assert_eq!(ready.body["status"], "ready");
-    assert_eq!(ready.body["checks"]["database"], "connected");
+    let checks = json!({ "database": "connected", "redis": "disabled", "elasticsearch": "disabled" });
+    assert_eq!((ready.status.as_u16(), &ready.body), (200, &json!({ "status": "ready", "checks": checks })));
     let full = app.get("/health").await.body;
     let members = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     assert_eq!(members(&full), ["metrics", "services", "status", "uptime", "version"]);
-    assert_eq!(full["services"]["database"]["status"], "healthy");
-    assert!(full["services"]["database"]["latency"].is_number() && full["metrics"]["memoryUsage"].is_number());
+    assert_eq!(full["status"], "healthy");
+    assert_eq!(members(&full["services"]), ["database", "elasticsearch", "redis"]);
+    assert_eq!(members(&full["services"]["database"]), ["latency", "status"]);
+    assert_eq!(members(&full["metrics"]), ["cpuUsage", "memoryUsage"]);
+    let numbers = [&full["uptime"], &full["services"]["database"]["latency"], &full["metrics"]["memoryUsage"]];
+    assert!(numbers.iter().all(|value| value.is_u64()), "{full}");
     let outside = app.get("/v1/health").await.body;
     assert_eq!(members(&outside), ["services", "status", "timestamp", "version"]);
     assert_eq!((&outside["status"], &outside["services"]["database"]), (&json!("healthy"), &json!("healthy")));
@@ -46,8 +49,10 @@ async fn a_bad_body_is_refused_with_its_place() {
     assert_eq!(post("{", "application/json").await.status, 400);
     assert_eq!(post(r#"[["x", "y"]]"#, "application/json").await.status, 400);
     assert_eq!(post("{}", "text/plain").await.status, 415);
-    let large = format!(r#"{{"email": "{}"}}"#, "a".repeat(2 << 20));
-    assert_eq!(post(&large, "application/json").await.status, 413);
+    let sized = |bytes: usize| format!(r#"{{"email": "{}"}}"#, "a".repeat(bytes - r#"{"email": ""}"#.len()));
+    assert_eq!(post(&sized(1 << 20), "application/json").await.status, 400, "of a size that is taken");
+    let large = post(&sized((1 << 20) + 1), "application/json").await;
+    assert_eq!((large.status.as_u16(), large.code()), (413, "body_too_large"));
 }
 
 #[tokio::test]
@@ -62,10 +67,31 @@ async fn all_invalid_values_are_told_at_once() {
 #[tokio::test]
 async fn every_answer_has_its_id_and_its_guards() {
     let app = TestApp::new().await;
-    let answer = app.get("/v1/nowhere").await;
-    assert_eq!(answer.header("x-request-id"), answer.body["request_id"]);
-    assert_eq!(answer.header("x-content-type-options"), "nosniff");
-    assert_eq!(answer.header("cache-control"), "no-store");
+    let ada = app.owner("ada").await;
+    let refused = app.get("/v1/nowhere").await;
+    assert_eq!(refused.header("x-request-id"), refused.body["request_id"]);
+    for answer in [refused, app.get("/v1/whoami").await, ada.get("/v1/whoami").await] {
+        assert!(answer.header("x-request-id").starts_with("req_"), "{answer:?}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert_eq!(answer.header("cache-control"), "no-store");
+    }
+}
+
+#[tokio::test]
+async fn a_callers_own_request_id_replaces_none_of_ours() {
+    let app = TestApp::new().await;
+    let answer = send(app.request(Method::GET, "/health/live").header("x-request-id", "theirs")).await;
+    assert!(answer.header("x-request-id").starts_with("req_"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn the_description_of_the_api_tells_nothing_of_the_inside() {
+    let app = TestApp::new().await;
+    let text = app.get("/v1/openapi.json").await.body.to_string();
+    let inside = ["postgres", "api_platform_app", "master_key", "password_hash", "_digest", "sealed", "eyJ"];
+    for word in inside.into_iter().chain([app.database.app_url().as_str(), env!("CARGO_MANIFEST_DIR")]) {
+        assert!(!text.contains(word), "{word}");
+    }
 }
 
 #[tokio::test]
