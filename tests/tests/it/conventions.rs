@@ -120,3 +120,15 @@ async fn a_process_that_stops_finishes_what_it_began() {
     let (answer, ()) = tokio::join!(request, app.stop());
     assert_eq!(answer.status, 200);
 }
+
+#[tokio::test]
+async fn changes_at_once_without_a_condition_all_happen() {
+    let app = TestApp::new().await;
+    let ada = app.owner("ada").await;
+    for path in ["/v1/organization", "/v1/users/me"] {
+        let rename = |name: &str| ada.patch(path, json!({ "name": name }));
+        let (a, b, c, d) = tokio::join!(rename("a"), rename("b"), rename("c"), rename("d"));
+        let answers = [a, b, c, d];
+        assert!(answers.iter().all(|answer| answer.status == 200), "{path} {answers:?}");
+    }
+}

@@ -50,7 +50,7 @@ pub(crate) async fn update_me(
 ) -> Result<WithEtag<Me>, Problem> {
     let app = &identity.app;
     let tx = app.db.person(caller.user).await?;
-    let current = users::own(&tx).await?.ok_or(Code::NotFound)?;
+    let current = users::own_to_change(&tx).await?.ok_or(Code::NotFound)?;
     if_match.check(current.version.into())?;
     let row = match request.name.filter(|name| *name != current.name) {
         None => current,
@@ -58,8 +58,7 @@ pub(crate) async fn update_me(
             let event = Event::new(Kind::UserUpdated, &caller.actor(), &app.clock, &app.rng).user(caller.user);
             tx.emit(event.target(&caller.user).request(Some(caller.request_id)).into());
             orgs::set_name(&tx, name.as_deref()).await?;
-            let renamed = users::rename(&tx, name.as_deref(), current.version, app.clock.now()).await?;
-            renamed.ok_or(Code::PreconditionFailed)?
+            users::rename(&tx, name.as_deref(), app.clock.now()).await?
         }
     };
     tx.commit().await?;

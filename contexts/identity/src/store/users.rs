@@ -35,8 +35,13 @@ sql! {
     pub fn own(tx: PersonTx) -> opt UserRow =
         "SELECT id, email, name, status, mfa_enabled, version, created_at, updated_at FROM users WHERE id = app_user()";
 
-    /// Another name; none: another version is current.
-    pub fn rename(tx: PersonTx, name: Option<&str>, version: i32, now: Timestamp) -> opt UserRow =
-        "UPDATE users SET name = $1, version = version + 1, updated_at = $3 WHERE id = app_user() AND version = $2
+    /// The same, locked: changes at the same time happen one after the other.
+    pub fn own_to_change(tx: PersonTx) -> opt UserRow =
+        "SELECT id, email, name, status, mfa_enabled, version, created_at, updated_at FROM users WHERE id = app_user()
+         FOR NO KEY UPDATE";
+
+    /// Another name.
+    pub fn rename(tx: PersonTx, name: Option<&str>, now: Timestamp) -> one UserRow =
+        "UPDATE users SET name = $1, version = version + 1, updated_at = $2 WHERE id = app_user()
          RETURNING id, email, name, status, mfa_enabled, version, created_at, updated_at";
 }

@@ -44,7 +44,7 @@ pub(crate) async fn update_organization(
     ValidJson(request, _): ValidJson<UpdateOrganizationRequest>,
 ) -> Result<WithEtag<Organization>, Problem> {
     let tx = app.db.begin(caller.org).await?;
-    let current = organizations::own(&tx).await?.ok_or(Code::NotFound)?;
+    let current = organizations::own_to_change(&tx).await?.ok_or(Code::NotFound)?;
     if_match.check(current.version.into())?;
     let changed = request.name.filter(|name| *name != current.name);
     let row = match changed {
@@ -52,7 +52,7 @@ pub(crate) async fn update_organization(
         Some(name) => {
             let data = json!({ "before": { "name": current.name }, "after": { "name": name } });
             tx.emit(caller.event(Kind::OrganizationUpdated, &app).target(&caller.org).data(data).into());
-            organizations::rename(&tx, &name, current.version, app.clock.now()).await?.ok_or(Code::Conflict)?
+            organizations::rename(&tx, &name, app.clock.now()).await?
         }
     };
     tx.commit().await?;

@@ -29,10 +29,15 @@ sql! {
     pub fn own(db: OrgRead) -> opt OrganizationRow =
         "SELECT id, name, version, created_at, updated_at FROM organizations WHERE id = app_org() AND deleted_at IS NULL";
 
-    /// Another name; none: another version is current.
-    pub fn rename(tx: OrgTx, name: &str, version: i32, now: Timestamp) -> opt OrganizationRow =
-        "UPDATE organizations SET name = $1, version = version + 1, updated_at = $3
-         WHERE id = app_org() AND version = $2 AND deleted_at IS NULL
+    /// The scope's own, locked: changes at the same time happen one after the other.
+    pub fn own_to_change(tx: OrgTx) -> opt OrganizationRow =
+        "SELECT id, name, version, created_at, updated_at FROM organizations WHERE id = app_org() AND deleted_at IS NULL
+         FOR NO KEY UPDATE";
+
+    /// Another name.
+    pub fn rename(tx: OrgTx, name: &str, now: Timestamp) -> one OrganizationRow =
+        "UPDATE organizations SET name = $1, version = version + 1, updated_at = $2
+         WHERE id = app_org() AND deleted_at IS NULL
          RETURNING id, name, version, created_at, updated_at";
 
     /// Those that the person belongs to, after an id.
