@@ -122,6 +122,8 @@ impl Cursor {
         let Some(text) = text else { return Ok(None) };
         let bytes = Some(text).filter(|text| text.len() <= MAX_CURSOR).and_then(|text| BASE64.decode(text).ok());
         let key = bytes.as_deref().and_then(|bytes| bytes.strip_prefix(&self.0[..]));
+        // Anybody can make one up, and PostgreSQL takes U+0000 nowhere.
+        let key = key.filter(|key| !key.windows(6).any(|part| part == br"\u0000"));
         let key = key.and_then(|key| serde_json::from_slice(key).ok());
         key.map(Some).ok_or_else(|| Code::InvalidCursor.into())
     }
@@ -130,6 +132,14 @@ impl Cursor {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_made_up_cursor_with_a_character_that_postgresql_refuses_is_none_of_ours() {
+        let cursor = Cursor::of("list", &());
+        let made_up = cursor.encode(&"a\u{0}b");
+        assert!(cursor.decode::<String>(Some(&made_up)).is_err());
+        assert_eq!(cursor.decode::<String>(Some(&cursor.encode(&"ab"))).unwrap().as_deref(), Some("ab"));
+    }
 
     #[test]
     fn a_cursor_survives_its_text_form_and_serves_its_own_list_alone() {
