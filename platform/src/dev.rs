@@ -145,7 +145,11 @@ async fn migrated(cluster: &Cluster) -> Result<Option<Obstacle>> {
         return Ok(None);
     }
     let superuser = migrate::connect(&cluster.url("postgres", "postgres")).await?;
-    superuser.batch_execute(&format!("CREATE DATABASE {DATABASE}")).await?;
+    // A first start that was killed may have left the database without its roles.
+    let known = superuser.query_opt("SELECT FROM pg_database WHERE datname = $1", &[&DATABASE]).await?;
+    if known.is_none() {
+        superuser.batch_execute(&format!("CREATE DATABASE {DATABASE}")).await?;
+    }
     let superuser = migrate::connect(&cluster.url("postgres", DATABASE)).await?;
     migrate::roles::ensure(&superuser).await?;
     let owner = migrate::connect(&cluster.url("admin_user", DATABASE)).await?;

@@ -1,10 +1,11 @@
 //! What runs beside the requests: readiness, the sequencer, revocations, upkeep.
 
 use crate::{Service, schema};
+use anyhow::Result;
 use api::{App, Health};
 use db::{Db, DbResult, Done, SystemTx, Work, sql};
 use events::{Sequencer, partitions};
-use identity::{Identity, KeyError};
+use identity::Identity;
 use std::{error::Error, time::Duration};
 use tokio::time::sleep;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -48,6 +49,7 @@ sql! {
 /// Starts everything that runs beside the requests of these services.
 pub(crate) fn spawn(
     identity: &Identity,
+    database_url: &str,
     health: &Health,
     services: &[Service],
     stop: &CancellationToken,
@@ -56,7 +58,7 @@ pub(crate) fn spawn(
     let tasks = TaskTracker::new();
     tasks.spawn(health.clone().run(app.db.clone(), app.metrics.clone(), stop.clone()));
     tasks.spawn(app.revocations.clone().run(stop.clone()));
-    tasks.spawn(until(stop.clone(), prepare(identity.clone(), health.clone())));
+    tasks.spawn(until(stop.clone(), prepare(identity.clone(), database_url.to_owned(), health.clone())));
     tasks.spawn(instance(app.clone(), services.to_vec(), stop.clone()));
     tasks.spawn(until(stop.clone(), upkeep(app.clone())));
     if services.contains(&Service::Auth) {
@@ -71,14 +73,14 @@ async fn until(stop: CancellationToken, work: impl Future<Output = ()>) {
     stop.run_until_cancelled(work).await;
 }
 
-/// Not ready until the schema is new enough and the keys are read.
-async fn prepare(identity: Identity, health: Health) {
+/// Not ready until the login may serve, the schema is new enough and the keys are read.
+async fn prepare(identity: Identity, database_url: String, health: Health) {
     let db = &identity.app.db;
     loop {
-        let reason = match ready(&identity).await {
+        let reason = match ready(&identity, &database_url).await {
             Ok(None) => return health.release(),
             Ok(Some(reason)) => reason,
-            Err(error) => error.to_string(),
+            Err(error) => format!("{error:#}"),
         };
         tracing::warn!(reason, "not ready");
         health.hold(&reason);
@@ -87,7 +89,11 @@ async fn prepare(identity: Identity, health: Health) {
     }
 }
 
-async fn ready(identity: &Identity) -> Result<Option<String>, KeyError> {
+/// Also the login: a database that was away when `serve` looked may let in one that sees every organization.
+async fn ready(identity: &Identity, database_url: &str) -> Result<Option<String>> {
+    if let Some(problem) = migrate::login_problem(&migrate::connect(database_url).await?).await? {
+        return Ok(Some(problem.to_string()));
+    }
     if let Some(problem) = schema::problem(&identity.app.db).await? {
         return Ok(Some(problem));
     }

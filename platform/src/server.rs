@@ -144,7 +144,7 @@ impl Server {
         let router = router.merge(api::openapi::routes(&document)).merge(options.extra);
         let router = api::layers::wrap(router, identity.app.clone());
         let (stop_tasks, stop_serving) = (CancellationToken::new(), CancellationToken::new());
-        let tasks = jobs::spawn(&identity, &health, &options.services, &stop_tasks);
+        let tasks = jobs::spawn(&identity, &options.database_url, &health, &options.services, &stop_tasks);
         if let Some(listener) = metrics {
             let shown = api::metrics::router(identity.app.metrics.clone());
             tokio::spawn(serve(listener, shown, stop_serving.clone()));

@@ -3,7 +3,13 @@
 use super::demo;
 use anyhow::{Context, Result};
 use private_postgres::Programs;
-use std::{fs, os::unix::process::CommandExt, path::Path, process::Command, process::ExitCode};
+use std::{
+    fs,
+    io::Write,
+    os::unix::{fs::OpenOptionsExt, process::CommandExt},
+    path::Path,
+    process::{Command, ExitCode},
+};
 
 /// Where it is.
 pub(crate) struct Running {
@@ -16,7 +22,10 @@ const FILE: &str = "running.json";
 impl Running {
     pub(crate) fn write(&self, folder: &Path) -> Result<()> {
         let text = serde_json::json!({ "api": self.api, "database": self.database }).to_string();
-        Ok(fs::write(folder.join(FILE), text)?)
+        let mut options = fs::OpenOptions::new();
+        // The URL may hold a password.
+        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(folder.join(FILE))?;
+        Ok(file.write_all(text.as_bytes())?)
     }
 
     pub(crate) fn remove(folder: &Path) {

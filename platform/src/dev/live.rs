@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result};
 use std::{
     collections::HashMap,
     fmt::Debug,
-    io::IsTerminal,
+    io::{IsTerminal, Write},
     sync::atomic::{AtomicBool, Ordering},
 };
 use tracing::{
@@ -47,7 +47,8 @@ impl<S: Subscriber> Layer<S> for Lines {
         }
         let mut fields = Fields::default();
         event.record(&mut fields);
-        println!("{}", line(&fields.0));
+        // Whoever read the screen may have closed the pipe; that is no reason to fail a request.
+        let _ = writeln!(std::io::stdout(), "{}", line(&fields.0));
     }
 }
 

@@ -132,3 +132,19 @@ async fn changes_at_once_without_a_condition_all_happen() {
         assert!(answers.iter().all(|answer| answer.status == 200), "{path} {answers:?}");
     }
 }
+
+#[tokio::test]
+async fn a_login_that_could_see_every_organization_never_becomes_ready() {
+    let database = testing::Database::new().await;
+    for (url, why) in [(database.superuser_url(), "is a superuser"), (database.owner_url(), "owns the tables")] {
+        let server = platform::Server::start(platform::Options::for_tests(url)).await.unwrap();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        tests::until(std::time::Duration::from_secs(5), async || {
+            let ready = send(client.get(format!("{}/health/ready", server.url()))).await;
+            assert_eq!(ready.status, 503, "{ready:?}");
+            ready.body["reason"].as_str().is_some_and(|reason| reason.contains(why))
+        })
+        .await;
+        server.stop().await;
+    }
+}
