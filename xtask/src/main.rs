@@ -8,7 +8,7 @@ mod stages;
 mod tidy;
 mod tools;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -65,7 +65,9 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> Result<ExitCode> {
-    std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))?;
+    // Asked when it runs: a compiled-in path would lead to another checkout when two share a target folder.
+    let own = std::env::var_os("CARGO_MANIFEST_DIR").context("run it as `cargo xtask`")?;
+    std::env::set_current_dir(std::path::Path::new(&own).join(".."))?;
     match command {
         Command::Dev { release, arguments } => dev::run(release, &arguments),
         Command::Test { long } => Ok(stages::run(long)),

@@ -42,6 +42,15 @@ fn sweep() {
     }
 }
 
+/// The project's migrations. Where they are is asked when the test runs, of Cargo: a compiled-in path would lead to
+/// another checkout when two of them share a target folder.
+pub fn migrations() -> Files {
+    let of_the_test = std::env::var_os("CARGO_MANIFEST_DIR").expect("run by cargo");
+    let folders = Path::new(&of_the_test).ancestors().map(|folder| folder.join("migrations"));
+    let folder = folders.into_iter().find(|folder| folder.is_dir()).expect("a folder of migrations");
+    Files::load(&folder).expect("the migrations")
+}
+
 /// A database of one test.
 #[derive(Debug, Clone)]
 pub struct Database {
@@ -115,8 +124,7 @@ async fn connect(url: &str) -> Client {
 
 /// The name of the migrated template, made by whichever test comes first; a changed migration has another name.
 async fn template(admin: &Client) -> String {
-    let files =
-        Files::load(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations"))).expect("the migrations");
+    let files = migrations();
     let mut hasher = DefaultHasher::new();
     files.in_order().iter().for_each(|file| file.checksum().hash(&mut hasher));
     migrate::roles::SQL.hash(&mut hasher);

@@ -8,7 +8,7 @@ use reqwest::Client;
 use serde_json::json;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -100,7 +100,7 @@ async fn prepared(cluster: &Cluster) -> String {
     admin.batch_execute("CREATE DATABASE outage").await.unwrap();
     let superuser = migrate::connect(&cluster.url("postgres", "outage")).await.unwrap();
     migrate::roles::ensure(&superuser).await.unwrap();
-    let files = migrate::Files::load(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations"))).unwrap();
+    let files = testing::migrations();
     migrate::up(&migrate::connect(&cluster.url("admin_user", "outage")).await.unwrap(), &files, |_| {}).await.unwrap();
     cluster.url("api_platform_app", "outage")
 }
