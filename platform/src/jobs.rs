@@ -59,6 +59,8 @@ pub(crate) fn spawn(
     tasks.spawn(health.clone().run(app.db.clone(), app.metrics.clone(), stop.clone()));
     tasks.spawn(app.revocations.clone().run(stop.clone()));
     tasks.spawn(until(stop.clone(), prepare(identity.clone(), database_url.to_owned(), health.clone())));
+    let follow = identity.keys.clone().follow(app.db.clone(), app.tokens.clone(), stop.clone());
+    tasks.spawn(follow);
     tasks.spawn(instance(app.clone(), services.to_vec(), stop.clone()));
     tasks.spawn(until(stop.clone(), upkeep(app.clone())));
     if services.contains(&Service::Auth) {

@@ -31,7 +31,7 @@ pub(crate) async fn problem(db: &Db) -> Result<Option<String>, DbError> {
     let newest = match newest(&tx).await {
         Ok(newest) => newest.name,
         // The table is not there: nothing was ever applied.
-        Err(DbError::Query(_)) => None,
+        Err(error) if error.is_missing_table() => None,
         Err(error) => return Err(error),
     };
     let needs = needs();

@@ -1,7 +1,7 @@
 //! The keys that sign access tokens: EdDSA, sealed at rest, known by every process, exchanged without a gap.
 
 use crate::store::signing_keys::{self, SigningKeyRow};
-use api::{Bearer, Claims};
+use api::{Bearer, Claims, Code, Problem, TokenCache};
 use arc_swap::ArcSwap;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -18,8 +18,8 @@ use types::{Clock, Rng, Timestamp};
 
 /// A new key is published this long before it signs: every process reads the keys more often.
 const PUBLISHED_BEFORE: Duration = Duration::from_mins(2);
-/// How often a process looks for new keys.
-const FOLLOW: Duration = Duration::from_secs(30);
+/// How often a process looks for new and retired keys.
+const FOLLOW: Duration = Duration::from_secs(10);
 const AUDIENCE: &str = "eap";
 
 /// Why keys cannot be used.
@@ -40,6 +40,16 @@ pub enum KeyError {
     /// The last one.
     #[error("it is the only key that signs: rotate first")]
     Last,
+}
+
+impl From<KeyError> for Problem {
+    /// Without a key that signs the process is not ready: the caller tries again, elsewhere or later.
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Unknown => Self::new(Code::Unavailable).caused_by(error),
+            other => Self::internal(other),
+        }
+    }
 }
 
 /// A key, as an operator sees it.
@@ -78,8 +88,8 @@ impl SigningKeys {
         Self { known: Arc::default(), issuer: issuer.into(), master_key, clock, rng }
     }
 
-    /// Reads the keys; makes the first one, once, whichever process comes first.
-    pub async fn load(&self, db: &Db) -> Result<(), KeyError> {
+    /// Reads the keys; makes the first one, once, whichever process comes first. Says whether a key that was known is gone.
+    pub async fn load(&self, db: &Db) -> Result<bool, KeyError> {
         let tx = db.system(Work::Keys).await?;
         let mut rows = signing_keys::in_use(&tx).await?;
         if rows.is_empty() {
@@ -91,16 +101,21 @@ impl SigningKeys {
             rows = signing_keys::in_use(&tx).await?;
         }
         tx.commit().await?;
-        let keys = rows.into_iter().map(|row| self.open(row)).collect::<Result<_, _>>()?;
+        let keys: BTreeMap<_, _> = rows.into_iter().map(|row| self.open(row)).collect::<Result<_, _>>()?;
+        let is_gone = self.known.load().keys().any(|id| !keys.contains_key(id));
         self.known.store(Arc::new(keys));
-        Ok(())
+        Ok(is_gone)
     }
 
-    /// Reads the keys again and again until told to stop.
-    pub(crate) async fn follow(self, db: Db, stop: CancellationToken) {
+    /// Reads the keys again and again until told to stop; what a retired key signed is forgotten.
+    pub async fn follow(self, db: Db, tokens: TokenCache, stop: CancellationToken) {
         while stop.run_until_cancelled(sleep(FOLLOW)).await.is_some() {
-            if let Err(error) = self.load(&db).await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "signing keys cannot be read");
+            match self.load(&db).await {
+                Ok(true) => tokens.forget(),
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "signing keys cannot be read");
+                }
             }
         }
     }
@@ -113,7 +128,7 @@ impl SigningKeys {
         Ok(id)
     }
 
-    /// Forgets a key: its tokens are refused from then on.
+    /// Forgets a key: every process refuses its tokens as soon as it has looked, within ten seconds.
     pub async fn retire(&self, db: &Db, id: &str) -> Result<(), KeyError> {
         let tx = db.system(Work::Keys).await?;
         signing_keys::lock(&tx).await?;

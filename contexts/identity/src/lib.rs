@@ -12,7 +12,7 @@ mod model;
 mod routes;
 mod store;
 
-pub use actions::seed::{Account, seed};
+pub use actions::seed::{Account, has_account, seed};
 pub use hasher::{HashCost, Hasher, Overloaded};
 pub use keys::{KeyError, KeyState, SigningKeys};
 pub use mail::{CaughtMail, Mailer, MailerError};
@@ -54,9 +54,8 @@ impl axum::extract::FromRef<Identity> for App {
     }
 }
 
-/// What runs beside the routes until told to stop: mail, and news of signing keys.
+/// What runs beside the routes of auth-service until told to stop: mail. Every process follows the keys besides
+/// ([`SigningKeys::follow`]).
 pub async fn jobs(identity: Identity, stop: CancellationToken) {
-    let keys = identity.keys.clone();
-    let follow = keys.follow(identity.app.db.clone(), stop.clone());
-    tokio::join!(mail::run(identity, stop), follow);
+    mail::run(identity, stop).await;
 }

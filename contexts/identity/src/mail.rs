@@ -4,7 +4,7 @@ use crate::{
     Identity,
     store::{mail_jobs, mail_jobs::MailJobRow, pending_registrations, users},
 };
-use api::App;
+use api::{App, Policy};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use db::{DbError, SystemTx, Work};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor, message::header::ContentType};
@@ -21,6 +21,10 @@ const POLL: Duration = Duration::from_millis(500);
 /// Mails kept by the catcher.
 const CAUGHT: usize = 200;
 const GIVE_UP_AFTER: i32 = 12;
+/// After an error of the database.
+const RETRY: Duration = Duration::from_secs(2);
+/// Mails that somebody without an account can have sent to an address: nobody's mailbox is flooded through us.
+pub(crate) const PER_ADDRESS: Policy = Policy { name: "mail_address", quota: 5, window: Duration::from_hours(1) };
 
 /// Where mail goes.
 #[derive(Clone)]
@@ -108,16 +112,22 @@ impl Identity {
 
 /// Sends what is due until told to stop.
 pub(crate) async fn run(identity: Identity, stop: CancellationToken) {
-    loop {
-        match send_due(&identity).await {
+    let mut was_good = true;
+    while !stop.is_cancelled() {
+        let sent = send_due(&identity).await;
+        if let Err(error) = &sent
+            && was_good
+        {
+            tracing::warn!(error = error as &dyn std::error::Error, "mail cannot be sent just now");
+        }
+        was_good = sent.is_ok();
+        let wait = match sent {
             Ok(true) => continue,
-            Ok(false) => {}
-            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "mail cannot be sent just now"),
-        }
-        let waited = timeout(POLL, identity.mail_waits.notified());
-        if stop.run_until_cancelled(waited).await.is_none() {
-            return;
-        }
+            Ok(false) => POLL,
+            Err(_) => RETRY,
+        };
+        let waited = timeout(wait, identity.mail_waits.notified());
+        stop.run_until_cancelled(waited).await;
     }
 }
 

@@ -44,7 +44,7 @@ impl Client {
     }
 
     /// What limits count by: an IPv6 customer has at least a /64.
-    pub(crate) fn network(&self) -> IpAddr {
+    pub fn network(&self) -> IpAddr {
         match self.address {
             IpAddr::V4(_) => self.address,
             IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),

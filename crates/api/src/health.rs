@@ -39,6 +39,8 @@ struct State {
     usage: Usage,
     /// Why the process takes no traffic although its dependencies are there.
     held: Option<String>,
+    /// For good: whatever else is settled afterwards.
+    drains: bool,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -66,17 +68,25 @@ impl Health {
 
     /// Takes no traffic from now on: the process is stopping.
     pub fn drain(&self) {
-        self.hold("the process is stopping");
+        self.change(|state| {
+            state.drains = true;
+            state.held = Some("the process is stopping".to_owned());
+        });
     }
 
     /// Takes no traffic while the reason lasts, as when the schema is older than this version needs.
     pub fn hold(&self, reason: &str) {
-        self.change(|state| state.held = Some(reason.to_owned()));
+        self.change(|state| state.held = Some(reason.to_owned()).filter(|_| !state.drains).or(state.held.take()));
     }
 
     /// The reason is gone.
     pub fn release(&self) {
-        self.change(|state| state.held = None);
+        self.change(|state| state.held = state.held.take().filter(|_| state.drains));
+    }
+
+    /// Why no traffic may come although the dependencies are there, as far as anybody said.
+    pub fn reason(&self) -> Option<String> {
+        self.0.state.read().unwrap_or_else(PoisonError::into_inner).held.clone()
     }
 
     /// Whether traffic may come.
@@ -167,6 +177,7 @@ mod tests {
         assert!(!health.is_ready());
         health.release();
         health.drain();
+        health.release();
         assert!(!health.is_ready());
     }
 }

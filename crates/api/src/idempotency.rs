@@ -24,7 +24,7 @@ use types::{OrgId, UserId};
 pub(crate) const NAME: &str = "Idempotency-Key";
 /// Says that an answer is a repetition.
 pub(crate) const REPLAYED: &str = "idempotency-replayed";
-/// The purpose of the digests, and of the key from which answers' keys come.
+/// The purpose of the digests.
 const PURPOSE: &str = "idempotency_keys";
 
 /// What a create needs to happen once.
@@ -135,12 +135,12 @@ impl Idempotency {
 
     /// Of person and key: the table holds nothing from which the key could be had.
     fn digest(&self, key: &str) -> Vec<u8> {
-        self.app.secrets.digest(PURPOSE, format!("{}\0{key}", self.user).as_bytes())
+        self.app.secrets.lookup_digest(PURPOSE, format!("{}\0{key}", self.user).as_bytes())
     }
 
     /// Only who knows the idempotency key can read the answer.
     fn answer_key(&self, key: &str) -> [u8; 32] {
-        answer::key(&self.app.secrets.derive(PURPOSE), &format!("{}\0{key}", self.user))
+        answer::key(&self.app.secrets, &format!("{}\0{key}", self.user))
     }
 }
 

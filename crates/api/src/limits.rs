@@ -23,6 +23,13 @@ pub struct Policy {
     pub window: Duration,
 }
 
+impl Policy {
+    /// The part of the window that one takes.
+    fn price(self) -> Duration {
+        self.window / self.quota.max(1)
+    }
+}
+
 /// The limits of all requests.
 #[derive(Clone, Copy, Debug)]
 pub struct Quotas {
@@ -84,6 +91,19 @@ impl Limits {
         })
     }
 
+    /// Puts one back that turned out not to count.
+    pub fn put_back(&self, policy: Policy, key: &impl ToString) {
+        if let Some(bucket) = self.buckets.get(&(policy.name, key.to_string())) {
+            let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
+            bucket.spent = bucket.spent.saturating_sub(policy.price());
+        }
+    }
+
+    /// The quotas of all requests.
+    pub fn quotas(&self) -> Quotas {
+        self.quotas
+    }
+
     /// What every request takes from.
     pub(crate) fn address(&self, client: &Client, taken: &Taken) -> Result<(), Problem> {
         self.every("address", self.quotas.per_address, &client.network(), taken)
@@ -107,7 +127,7 @@ impl Limits {
 
 impl Bucket {
     fn take(&mut self, policy: Policy, now: Instant) -> Result<Left, Duration> {
-        let price = policy.window / policy.quota.max(1);
+        let price = policy.price();
         self.spent = self.spent.saturating_sub(now.saturating_duration_since(self.at));
         self.at = now;
         let spent = self.spent + price;
@@ -161,6 +181,15 @@ mod tests {
         assert_eq!(bucket.take(POLICY, start), Ok(Left { policy: POLICY, remaining: 0, reset_seconds: 10 }));
         assert_eq!(bucket.take(POLICY, start), Err(Duration::from_secs(5)));
         assert!(bucket.take(POLICY, start + Duration::from_secs(5)).is_ok());
+    }
+
+    #[test]
+    fn what_is_put_back_can_be_taken_again() {
+        let limits = Limits::new(Quotas::default(), Metrics::new("0.0.0"));
+        for _ in 0..10 {
+            assert!(limits.take(POLICY, &"a").is_ok());
+            limits.put_back(POLICY, &"a");
+        }
     }
 
     #[test]

@@ -178,7 +178,7 @@ impl From<Code> for Problem {
 impl From<DbError> for Problem {
     fn from(error: DbError) -> Self {
         let code = match error {
-            DbError::Unavailable(_) => Code::Unavailable,
+            DbError::Unavailable(_) | DbError::InTheWay(_) => Code::Unavailable,
             DbError::Timeout(_) | DbError::Expired => Code::TimedOut,
             DbError::Constraint { .. }
             | DbError::Failed

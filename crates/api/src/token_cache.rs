@@ -31,6 +31,11 @@ impl TokenCache {
         (claims.exp > now.as_secs()).then_some(claims)
     }
 
+    /// What was true may not be any more: a key was retired.
+    pub fn forget(&self) {
+        self.0.invalidate_all();
+    }
+
     fn learn(&self, authority: &Authority, key: Vec<u8>, token: &str) -> Option<Arc<Claims>> {
         let claims = Arc::new((authority.bearer)(token)?);
         self.0.insert(key, claims.clone());

@@ -22,6 +22,9 @@ pub enum DbError {
     /// A statement ran into its time limit.
     #[error("a statement took too long")]
     Timeout(#[source] tokio_postgres::Error),
+    /// Another transaction was in the way (a deadlock, a serialization failure): the same again will do.
+    #[error("another transaction was in the way")]
+    InTheWay(#[source] tokio_postgres::Error),
     /// An earlier statement failed; PostgreSQL would answer COMMIT with a quiet ROLLBACK.
     #[error("a statement of this transaction failed, so it cannot be committed")]
     Failed,
@@ -50,6 +53,13 @@ pub enum ConstraintKind {
     Check,
 }
 
+impl DbError {
+    /// Whether a table that a statement names does not exist: the schema is older than the statement.
+    pub fn is_missing_table(&self) -> bool {
+        matches!(self, Self::Query(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE))
+    }
+}
+
 impl From<tokio_postgres::Error> for DbError {
     fn from(error: tokio_postgres::Error) -> Self {
         let Some(db) = error.as_db_error() else {
@@ -67,6 +77,7 @@ impl From<tokio_postgres::Error> for DbError {
             SqlState::FOREIGN_KEY_VIOLATION => ConstraintKind::ForeignKey,
             SqlState::CHECK_VIOLATION => ConstraintKind::Check,
             SqlState::QUERY_CANCELED | SqlState::LOCK_NOT_AVAILABLE => return Self::Timeout(error),
+            SqlState::T_R_DEADLOCK_DETECTED | SqlState::T_R_SERIALIZATION_FAILURE => return Self::InTheWay(error),
             ref code if is_away(code) => return Self::Unavailable(Box::new(error)),
             _ => return Self::Query(error),
         };

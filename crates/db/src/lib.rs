@@ -19,6 +19,9 @@ pub use scope::{In, OrgRead, OrgTx, PersonTx, SystemTx};
 pub use sql::{Done, FromRow, ParameterCheck, Sql, check_columns, check_parameters};
 pub use transaction::{Params, Tx};
 
+/// Every statement of this crate.
+pub const STATEMENTS: &[&[Sql]] = &[&[outbox::INSERT]];
+
 /// What the macros expand to.
 #[doc(hidden)]
 pub mod private {

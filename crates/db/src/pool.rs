@@ -3,10 +3,12 @@
 use crate::{DbError, DbResult, OrgRead, OrgTx, PersonTx, SystemTx, Tx, tls};
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use std::{
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::sync::Notify;
+use tokio_postgres::{Config, config::Host};
 use types::{OrgId, UserId};
 
 /// How long a request waits for one of the pool's connections, and a connection for PostgreSQL.
@@ -19,6 +21,21 @@ pub struct Options {
     pub url: String,
     /// The pool's size.
     pub max_connections: usize,
+}
+
+impl Options {
+    /// Whether every host is this machine.
+    pub fn is_local(&self) -> DbResult<bool> {
+        let config = self.config()?;
+        Ok(config.get_hosts().iter().all(|host| match host {
+            Host::Unix(_) => true,
+            Host::Tcp(name) => name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.is_loopback()),
+        }))
+    }
+
+    fn config(&self) -> DbResult<Config> {
+        self.url.parse().map_err(|error: tokio_postgres::Error| DbError::Settings(error.to_string()))
+    }
 }
 
 /// The database. A clone is the same pool.
@@ -87,8 +104,7 @@ impl Work {
 impl Db {
     /// Connects when first used. The pool's connections start as `eap_tenant`, so that a bare statement sees nothing.
     pub fn new(options: &Options) -> DbResult<Self> {
-        let mut config: tokio_postgres::Config =
-            options.url.parse().map_err(|error: tokio_postgres::Error| DbError::Settings(error.to_string()))?;
+        let mut config = options.config()?;
         let startup = format!("{} -c role=eap_tenant", config.get_options().unwrap_or_default());
         config.options(startup.trim()).connect_timeout(WAIT).application_name("platform");
         // Fast recycling: nothing is reset, because nothing but SET LOCAL is ever set.

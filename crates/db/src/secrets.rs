@@ -14,9 +14,14 @@ use std::collections::BTreeMap;
 use types::Rng;
 use zeroize::Zeroizing;
 
-/// The installation's root secret, in one or more versions; the highest seals and digests.
+/// The installation's root secret, in one or more versions; the one named first seals and digests, all of them open.
+///
+/// A new version is brought in without a gap in two steps: first named last, so that every process knows it, then first.
 #[derive(Clone)]
-pub struct MasterKey(BTreeMap<u8, Zeroizing<[u8; 32]>>);
+pub struct MasterKey {
+    current: u8,
+    versions: BTreeMap<u8, Zeroizing<[u8; 32]>>,
+}
 
 /// Where a sealed value stands: it opens nowhere else.
 #[derive(Clone, Copy, Debug)]
@@ -34,9 +39,12 @@ pub struct Place<'a> {
 pub enum SecretError {
     /// The master key's text is not what it should be.
     #[error(
-        "the master key must be 32 bytes in base64, or versions of it as in 1:…,2:… (make one with `platform secrets init`)"
+        "the master key must be 32 bytes in base64, or versions of it as in 2:…,1:… (make one with `platform secrets init`)"
     )]
     NotAMasterKey,
+    /// Two keys for one version.
+    #[error("version {0} of the master key is given twice")]
+    VersionTwice(u8),
     /// Sealed under a version that is not given.
     #[error("sealed under version {0} of the master key, which is not given")]
     UnknownVersion(u8),
@@ -56,30 +64,39 @@ impl MasterKey {
         let root = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, secret);
         let mut key = Zeroizing::new([0; 32]);
         key.copy_from_slice(root.as_ref());
-        Self(BTreeMap::from([(1, key)]))
+        Self { current: 1, versions: BTreeMap::from([(1, key)]) }
     }
 
-    /// From text: base64 of 32 bytes, or several versions as in `1:…,2:…`.
+    /// From text: base64 of 32 bytes, or several versions as in `2:…,1:…`.
     pub fn parse(text: &str) -> Result<Self, SecretError> {
-        let versions = text.trim().split(',').map(|part| {
+        let (mut current, mut versions) = (None, BTreeMap::new());
+        for part in text.trim().split(',') {
             let (version, key) = part.split_once(':').unwrap_or(("1", part));
+            let version = version.trim().parse().map_err(|_| SecretError::NotAMasterKey)?;
             let key = Zeroizing::new(BASE64.decode(key.trim()).map_err(|_| SecretError::NotAMasterKey)?);
             let key: [u8; 32] = key.as_slice().try_into().map_err(|_| SecretError::NotAMasterKey)?;
-            Ok((version.trim().parse().map_err(|_| SecretError::NotAMasterKey)?, Zeroizing::new(key)))
-        });
-        versions.collect::<Result<_, _>>().map(Self)
+            if versions.insert(version, Zeroizing::new(key)).is_some() {
+                return Err(SecretError::VersionTwice(version));
+            }
+            current = current.or(Some(version));
+        }
+        let current = current.ok_or(SecretError::NotAMasterKey)?;
+        Ok(Self { current, versions })
     }
 
     /// AES-256-GCM with the place as associated data: version, nonce, ciphertext and tag.
+    #[expect(
+        clippy::expect_used,
+        clippy::missing_panics_doc,
+        reason = "AES-GCM seals any text below 64 GiB; a text that is not sealed must not pass"
+    )]
     pub fn seal(&self, rng: &Rng, place: Place<'_>, plain: &[u8]) -> Vec<u8> {
-        let (&version, _) = self.newest();
         let nonce = rng.bytes::<NONCE_LEN>();
         let mut text = plain.to_vec();
-        let sealed = self.aead(version, place).and_then(|key| {
-            key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(place.bytes()), &mut text).ok()
-        });
-        debug_assert!(sealed.is_some(), "AES-GCM seals any text below 64 GiB");
-        [&[version], &nonce[..], &text].concat()
+        let key = self.aead(self.current, place).expect("the current version is one of them");
+        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(place.bytes()), &mut text)
+            .expect("a text below 64 GiB");
+        [&[self.current], &nonce[..], &text].concat()
     }
 
     /// What was sealed at this place.
@@ -95,39 +112,49 @@ impl MasterKey {
         Ok(text)
     }
 
-    /// HMAC-SHA-256 under the newest pepper of a purpose; the first byte is the pepper's version.
+    /// HMAC-SHA-256 under the current pepper of a purpose; the first byte is the pepper's version.
     pub fn digest(&self, purpose: &str, secret: &[u8]) -> Vec<u8> {
-        let (&version, root) = self.newest();
-        self::digest(version, root, purpose, secret)
+        self.digest_under(self.current, purpose, secret).unwrap_or_default()
+    }
+
+    /// The same under a version; none: it is not given.
+    pub fn digest_under(&self, version: u8, purpose: &str, secret: &[u8]) -> Option<Vec<u8>> {
+        let key = derive(self.versions.get(&version)?, purpose);
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key[..]), secret);
+        Some([&[version], tag.as_ref()].concat())
+    }
+
+    /// For what is found by its digest: under the lowest version, so that another one that becomes current changes none.
+    pub fn lookup_digest(&self, purpose: &str, secret: &[u8]) -> Vec<u8> {
+        let lowest = self.versions.keys().next().copied().unwrap_or(self.current);
+        self.digest_under(lowest, purpose, secret).unwrap_or_default()
     }
 
     /// Whether `digest` is of this secret, in constant time, under whichever pepper made it.
     pub fn digest_matches(&self, purpose: &str, secret: &[u8], digest: &[u8]) -> bool {
-        let root = digest.first().and_then(|version| Some((version, self.0.get(version)?)));
-        root.is_some_and(|(&version, root)| {
-            constant_time::verify_slices_are_equal(&self::digest(version, root, purpose, secret), digest).is_ok()
-        })
+        let expected = digest.first().and_then(|version| self.digest_under(*version, purpose, secret));
+        expected.is_some_and(|expected| constant_time::verify_slices_are_equal(&expected, digest).is_ok())
     }
 
-    /// A key of 32 bytes for one purpose, the same at each call.
-    pub fn derive(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
-        derive(self.newest().1, purpose)
+    /// The version that seals and digests.
+    pub fn current(&self) -> u8 {
+        self.current
     }
 
-    #[expect(clippy::expect_used, reason = "parse gives at least one version")]
-    fn newest(&self) -> (&u8, &Zeroizing<[u8; 32]>) {
-        self.0.last_key_value().expect("at least one version")
+    /// All versions that are given.
+    pub fn versions(&self) -> impl Iterator<Item = u8> {
+        self.versions.keys().copied()
     }
 
     fn aead(&self, version: u8, place: Place<'_>) -> Option<LessSafeKey> {
-        let key = derive(self.0.get(&version)?, place.table);
+        let key = derive(self.versions.get(&version)?, place.table);
         UnboundKey::new(&AES_256_GCM, &key[..]).ok().map(LessSafeKey::new)
     }
 }
 
 impl std::fmt::Debug for MasterKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "MasterKey(versions {:?})", self.0.keys())
+        write!(f, "MasterKey(versions {:?})", self.versions.keys())
     }
 }
 
@@ -137,13 +164,8 @@ impl Place<'_> {
     }
 }
 
-fn digest(version: u8, root: &[u8; 32], purpose: &str, secret: &[u8]) -> Vec<u8> {
-    let key = derive(root, purpose);
-    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &key[..]), secret);
-    [&[version], tag.as_ref()].concat()
-}
-
 /// HKDF (RFC 5869) with the purpose as `info`.
+#[expect(clippy::expect_used, reason = "a key of zeros must never be used")]
 fn derive(root: &[u8; 32], purpose: &str) -> Zeroizing<[u8; 32]> {
     struct Length;
     impl hkdf::KeyType for Length {
@@ -154,8 +176,10 @@ fn derive(root: &[u8; 32], purpose: &str) -> Zeroizing<[u8; 32]> {
     let mut key = Zeroizing::new([0; 32]);
     let pseudorandom = Salt::new(HKDF_SHA256, b"enterprise-api-platform").extract(root);
     let info = [purpose.as_bytes()];
-    let filled = pseudorandom.expand(&info, Length).and_then(|okm| okm.fill(&mut key[..]));
-    debug_assert!(filled.is_ok(), "32 bytes are within HKDF's limit");
+    pseudorandom
+        .expand(&info, Length)
+        .and_then(|okm| okm.fill(&mut key[..]))
+        .expect("32 bytes are within HKDF's limit");
     key
 }
 
@@ -178,15 +202,30 @@ mod tests {
     }
 
     #[test]
-    fn old_digests_match_after_a_new_pepper() {
+    fn another_version_becomes_current_without_a_gap() {
         let rng = Rng::seeded(1);
         let (one, two) = (MasterKey::generate(&rng), MasterKey::generate(&rng));
-        let digest = MasterKey::parse(&one).unwrap().digest("refresh", b"secret");
+        let first = MasterKey::parse(&one).unwrap();
         let both = MasterKey::parse(&format!("1:{one},2:{two}")).unwrap();
-        assert!(both.digest_matches("refresh", b"secret", &digest));
-        assert!(!both.digest_matches("refresh", b"other", &digest));
-        assert!(!both.digest_matches("mail", b"secret", &digest));
-        assert_ne!(both.digest("refresh", b"secret"), digest);
+        let turned = MasterKey::parse(&format!("2:{two},1:{one}")).unwrap();
+        let (digest, sealed) = (first.digest("refresh", b"secret"), first.seal(&rng, PLACE, b"seed"));
+        assert_eq!(both.digest("refresh", b"secret"), digest, "known, not current");
+        assert_ne!(turned.digest("refresh", b"secret"), digest);
+        for key in [&both, &turned] {
+            assert!(key.digest_matches("refresh", b"secret", &digest));
+            assert!(!key.digest_matches("refresh", b"other", &digest));
+            assert!(!key.digest_matches("mail", b"secret", &digest));
+            assert_eq!(key.lookup_digest("key", b"x"), first.lookup_digest("key", b"x"));
+            assert_eq!(*key.open(PLACE, &sealed).unwrap(), b"seed");
+        }
+        assert_eq!(*both.open(PLACE, &turned.seal(&rng, PLACE, b"seed")).unwrap(), b"seed");
+        assert_eq!(first.open(PLACE, &turned.seal(&rng, PLACE, b"x")), Err(SecretError::UnknownVersion(2)));
+    }
+
+    #[test]
+    fn a_version_is_given_once() {
+        let key = MasterKey::generate(&Rng::seeded(1));
+        assert_eq!(MasterKey::parse(&format!("1:{key},1:{key}")).unwrap_err(), SecretError::VersionTwice(1));
     }
 
     #[test]

@@ -41,7 +41,7 @@ catalogue! {
     UserRegistered = "user.registered", Person, "An address was proven and an account made.";
     SessionCreated = "session.created", Organization, "Somebody signed in.";
     SessionFailed = "session.failed", Person, "A sign-in with a wrong password.";
-    SessionRevoked = "session.revoked", Organization, "A session was ended.";
+    SessionRevoked = "session.revoked", Person, "A session was ended.";
     SessionReuseDetected = "session.reuse_detected", Person, "A refresh token was used again; its session was ended.";
     OrganizationCreated = "organization.created", Organization, "An organization was made.";
     OrganizationUpdated = "organization.updated", Organization, "An organization's name changed.";

@@ -27,7 +27,7 @@ pub(crate) async fn run(command: KeysCommand) -> Result<ExitCode> {
         }
         KeysCommand::Retire { id } => {
             keys.retire(&db, &id).await?;
-            println!("{id} is retired");
+            println!("{id} is retired: every process refuses its tokens within ten seconds");
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -215,3 +215,43 @@ async fn a_new_organization_is_entered_by_refreshing() {
     assert_eq!(entered.body["organization"]["name"], "Second");
     assert_eq!(ada.get("/v1/organizations").await.body["data"].as_array().unwrap().len(), 2);
 }
+
+#[tokio::test]
+async fn a_right_password_is_no_try_and_one_password_for_many_accounts_is_slowed_down() {
+    let app = TestApp::new().await;
+    app.owner("ada").await;
+    for _ in 0..30 {
+        assert_eq!(login(&app, "ada@example.com", PASSWORD).await.status, 200);
+    }
+    let mut refused = 0;
+    while login(&app, &format!("guess{refused}@example.com"), "spring2026").await.status == 401 {
+        refused += 1;
+    }
+    assert!((250..350).contains(&refused), "{refused}");
+}
+
+#[tokio::test]
+async fn an_address_gets_few_mails_from_strangers() {
+    let app = TestApp::new().await;
+    let mut statuses = vec![];
+    for _ in 0..6 {
+        statuses.push(register(&app, "ada@example.com").await.status.as_u16());
+    }
+    assert_eq!(statuses, [202, 202, 202, 202, 202, 429]);
+    assert_eq!(register(&app, "grace@example.com").await.status, 202);
+}
+
+#[tokio::test]
+async fn a_session_whose_organization_is_shut_to_its_person_goes_on_in_another() {
+    let app = TestApp::new().await;
+    let ada = app.owner("ada").await;
+    let second = ada.post("/v1/organizations", json!({ "name": "Second" })).await.body["id"].clone();
+    let body = json!({ "refresh_token": ada.refresh_token, "organization_id": second });
+    let there = app.person(&ada.email, &app.post("/v1/auth/refresh", body).await.body);
+    let owner = app.database.client("admin_user").await;
+    let shut =
+        "UPDATE memberships SET status = 'suspended' FROM organizations o WHERE o.id = org_id AND o.name = 'Second'";
+    owner.batch_execute(shut).await.unwrap();
+    let back = refresh(&app, &there.refresh_token).await;
+    assert_eq!((back.status.as_u16(), &back.body["organization"]["id"]), (200, &json!(ada.org)));
+}

@@ -8,6 +8,7 @@ async fn every_statement_fits_the_schema() {
     let client = Database::new().await.client("admin_user").await;
     let all = [
         api::STATEMENTS,
+        db::STATEMENTS,
         events::STATEMENTS,
         identity::STATEMENTS,
         orgs::STATEMENTS,

@@ -9,8 +9,10 @@ use orgs::Membership;
 use std::time::Duration;
 use types::{Email, OrgId, UserId};
 
-/// Tries for one account: slow enough against guessing, short enough that nobody is locked out for long.
+/// Wrong tries for one account: slow enough against guessing, short enough that nobody is locked out for long.
 const PER_ACCOUNT: Policy = Policy { name: "login_account", quota: 20, window: Duration::from_mins(10) };
+/// Wrong tries from one network, against one password tried with many accounts; an office may share an address.
+const PER_NETWORK: Policy = Policy { name: "login_address", quota: 300, window: Duration::from_mins(10) };
 
 /// Who signs in, proven; or a refusal that tells nobody whether the address is known: same text, same work.
 pub(crate) async fn prove(
@@ -21,7 +23,8 @@ pub(crate) async fn prove(
 ) -> Result<UserId, Problem> {
     let app = &identity.app;
     let key = Email::parse(email).map_or_else(|_| email.to_lowercase(), |email| email.key().to_owned());
-    let limited = app.limits.take(PER_ACCOUNT, &key);
+    let network = client.network();
+    let limited = app.limits.take(PER_NETWORK, &network).and_then(|_| app.limits.take(PER_ACCOUNT, &key));
     limited.inspect_err(|_| identity.logins.password("throttled"))?;
     let tx = app.db.system(Work::Login).await?;
     let credential = credentials::by_email_key(&tx, &key).await?;
@@ -29,7 +32,11 @@ pub(crate) async fn prove(
     let (user, hash) = credential.map(|row| (row.user_id, row.password_hash)).unzip();
     let right = identity.hasher.verify(password, hash).await.map_err(|_| Code::Overloaded)?;
     match user {
-        Some(user) if right => Ok(user),
+        Some(user) if right => {
+            app.limits.put_back(PER_NETWORK, &network);
+            app.limits.put_back(PER_ACCOUNT, &key);
+            Ok(user)
+        }
         user => {
             identity.logins.password("refused");
             refused(identity, user, client).await?;

@@ -5,8 +5,10 @@ use crate::{
     store::{credentials, users},
 };
 use api::App;
-use db::{DbResult, SystemTx};
+use db::{DbResult, SystemTx, Work};
+use events::{Actor, Event, Kind};
 use orgs::Founder;
+use serde_json::json;
 use types::{Email, UserId};
 
 /// An account to be made.
@@ -27,6 +29,14 @@ impl Account {
     }
 }
 
+/// Whether somebody has this address.
+pub async fn has_account(app: &App, email: &Email) -> DbResult<bool> {
+    let tx = app.db.system(Work::Administration).await?;
+    let user = users::by_email_key(&tx, email.key()).await?;
+    tx.commit().await?;
+    Ok(user.is_some())
+}
+
 /// Makes the account, or finds the one with this address; the founder of an organization, or whoever joins one.
 pub async fn seed(app: &App, tx: &SystemTx, account: &Account) -> DbResult<Founder> {
     let (email, key, now) = (account.email.as_str(), account.email.key(), app.clock.now());
@@ -36,6 +46,8 @@ pub async fn seed(app: &App, tx: &SystemTx, account: &Account) -> DbResult<Found
         let user = UserId::new(&app.rng, now);
         users::insert(tx, user, email, key, Some(&account.name), now).await?;
         credentials::insert(tx, user, &account.password_hash, now).await?;
+        let event = Event::new(Kind::UserRegistered, &Actor::SYSTEM, &app.clock, &app.rng).user(user).target(&user);
+        tx.emit(event.personal(json!({ "email": email })).into());
         user
     };
     let (email, email_key) = (email.to_owned(), key.to_owned());

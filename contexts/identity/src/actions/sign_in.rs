@@ -57,7 +57,7 @@ pub(crate) async fn start(
     };
     tx.emit(event.into());
     let moment = Moment { session, user, version: 1, auth_time: now };
-    let access_token = access_token(identity, &moment, membership.as_ref()).map_err(Problem::internal)?;
+    let access_token = access_token(identity, &moment, membership.as_ref())?;
     Ok(SignedIn { user, membership, access_token, refresh_token: refresh_token.to_string() })
 }
 

@@ -6,42 +6,48 @@ use crate::{
     store::{credentials, pending_registrations, pending_registrations::PendingRow, users},
 };
 use api::{Client, Code, Problem};
-use db::{Constraints, SystemTx};
+use db::{Constraints, SystemTx, Work};
 use events::{Actor, Event, Kind};
 use orgs::{Founder, Membership};
 use serde_json::json;
 use types::{Role, UserId, Uuid};
 
-/// The registration that a mailed token belongs to, if the password is its own. Somebody who registered another's
+/// What the link of a mail says: which registration, and the proof.
+pub(crate) type Token = (Uuid, Vec<u8>);
+
+/// Whether the password is the one that the token's registration was made with. Somebody who registered another's
 /// address gains nothing: the mail went there, and whoever opens it does not know the password.
-pub(crate) async fn prove(
-    identity: &Identity,
-    tx: &SystemTx,
-    (id, secret): (Uuid, Vec<u8>),
-    password: String,
-) -> Result<PendingRow, Problem> {
-    let app = &identity.app;
-    let pending = pending_registrations::by_id(tx, id, app.clock.now()).await?;
-    let pending = pending.filter(|pending| {
-        let digest = pending.token_digest.as_deref().unwrap_or_default();
-        app.secrets.digest_matches("verification", &secret, digest)
-    });
-    let hash = pending.as_ref().map(|pending| pending.password_hash.clone());
-    let right = identity.hasher.verify(password, hash).await.map_err(|_| Code::Overloaded)?;
-    pending.filter(|_| right).ok_or_else(|| Code::InvalidToken.into())
+pub(crate) async fn prove(identity: &Identity, token: &Token, password: String) -> Result<(), Problem> {
+    let tx = identity.app.db.system(Work::Registration).await?;
+    let pending = pending(identity, &tx, token).await?;
+    // Hashing is slow: not with a connection in hand and a row locked.
+    tx.commit().await?;
+    let right = identity.hasher.verify(password, pending.map(|pending| pending.password_hash)).await;
+    if right.map_err(|_| Code::Overloaded)? { Ok(()) } else { Err(Code::InvalidToken.into()) }
 }
 
-/// Makes account, organization and session; other registrations of the address are void.
+/// The registration of a token, if it has not ended and no later mail made another; locked, so that it is used once.
+async fn pending(identity: &Identity, tx: &SystemTx, (id, secret): &Token) -> Result<Option<PendingRow>, Problem> {
+    let app = &identity.app;
+    let pending = pending_registrations::by_id(tx, *id, app.clock.now()).await?;
+    Ok(pending.filter(|pending| {
+        let digest = pending.token_digest.as_deref().unwrap_or_default();
+        app.secrets.digest_matches("verification", secret, digest)
+    }))
+}
+
+/// Makes account, organization and session of a proven token; other registrations of the address are void.
 pub(crate) async fn run(
     identity: &Identity,
     tx: &SystemTx,
-    pending: &PendingRow,
+    token: &Token,
     client: &Client,
 ) -> Result<SignedIn, Problem> {
     let app = &identity.app;
     let now = app.clock.now();
+    let pending = pending(identity, tx, token).await?.ok_or(Code::InvalidToken)?;
     let user = UserId::new(&app.rng, now);
-    let PendingRow { email, email_key, name, .. } = pending;
+    let PendingRow { email, email_key, name, .. } = &pending;
     let inserted = users::insert(tx, user, email, email_key, name.as_deref(), now).await;
     inserted.on_constraint("users_email_key", Problem::new(Code::InvalidToken))?;
     credentials::insert(tx, user, &pending.password_hash, now).await?;
@@ -55,7 +61,7 @@ pub(crate) async fn run(
         name: name.clone(),
         request: Some(client.request_id),
     };
-    let organization_name = pending.organization_name.clone().unwrap_or_else(|| own_organization(pending));
+    let organization_name = pending.organization_name.clone().unwrap_or_else(|| own_organization(&pending));
     let organization = orgs::found(app, tx, &organization_name, &founder).await?;
     let membership = Membership {
         org_id: organization.id,

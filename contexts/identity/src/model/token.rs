@@ -2,7 +2,8 @@
 //!
 //! The secret is 16 bytes and a tag over them that only the platform can make: a guess for a known session is refused
 //! without touching it, so that knowing a session's id is not enough to end it. The CRC lets a scanner, and us, refuse
-//! garbage without asking anybody. A child's secret follows from its parent's, so that a retry gets the same child.
+//! garbage without asking anybody. A child's secret follows from its parent's and the version of the master key that
+//! made it, which its kept digest tells, so that a retry gets the same child also when another version became current.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use db::secrets::MasterKey;
@@ -25,19 +26,20 @@ pub(crate) struct RefreshToken {
 impl RefreshToken {
     /// The first of a session.
     pub(crate) fn first(key: &MasterKey, rng: &Rng, session: SessionId) -> Self {
-        Self::tagged(key, session, rng.bytes())
+        Self::tagged(key, key.current(), session, rng.bytes())
     }
 
-    /// The one that follows; the same at each call.
-    pub(crate) fn child(&self, key: &MasterKey, generation: i32) -> Self {
+    /// The one that follows, made under a version of the master key; the same at each call.
+    pub(crate) fn child(&self, key: &MasterKey, version: u8, generation: i32) -> Self {
         let from = [&self.session.0.as_bytes()[..], &generation.to_be_bytes(), &self.secret].concat();
-        Self::tagged(key, self.session, head(&key.digest("refresh child", &from)[1..]))
+        Self::tagged(key, version, self.session, half(key.digest_under(version, "refresh child", &from)))
     }
 
-    fn tagged(key: &MasterKey, session: SessionId, number: [u8; 16]) -> Self {
+    fn tagged(key: &MasterKey, version: u8, session: SessionId, number: [u8; 16]) -> Self {
         let mut secret = [0; 32];
         secret[..16].copy_from_slice(&number);
-        secret[16..].copy_from_slice(&tag(key, session, number));
+        let tagged = [&session.0.as_bytes()[..], &number].concat();
+        secret[16..].copy_from_slice(&half(key.digest_under(version, "refresh tag", &tagged)));
         Self { session, secret }
     }
 
@@ -50,8 +52,9 @@ impl RefreshToken {
         let (session, secret) = body.strip_prefix(PREFIX)?.strip_suffix('_')?.split_once('_')?;
         let session: SessionId = format!("{}_{session}", SessionId::PREFIX).parse().ok()?;
         let (number, given) = secret.split_at_checked(HALF)?;
-        let token = Self::tagged(key, session, parse62(number)?.to_be_bytes());
-        verify_slices_are_equal(&token.secret[16..], &parse62(given)?.to_be_bytes()).ok().map(|()| token)
+        let (number, given) = (parse62(number)?.to_be_bytes(), parse62(given)?.to_be_bytes());
+        let mut tokens = key.versions().map(|version| Self::tagged(key, version, session, number));
+        tokens.find(|token| verify_slices_are_equal(&token.secret[16..], &given).is_ok())
     }
 
     /// What the database keeps.
@@ -76,10 +79,9 @@ impl std::fmt::Display for RefreshToken {
     }
 }
 
-fn tag(key: &MasterKey, session: SessionId, number: [u8; 16]) -> [u8; 16] {
-    // Not under the versioned pepper's newest key alone: a token outlives a new version, its digest tells.
-    let tagged = [&session.0.as_bytes()[..], &number].concat();
-    head(&MasterKey::of_secret(&key.derive("refresh tag")[..]).digest("tag", &tagged)[1..])
+/// The half of a digest behind its version; of a version that is not given, zeros, which no tag is.
+fn half(digest: Option<Vec<u8>>) -> [u8; 16] {
+    head(digest.unwrap_or_default().get(1..).unwrap_or_default())
 }
 
 fn head(bytes: &[u8]) -> [u8; 16] {
@@ -120,9 +122,24 @@ mod tests {
     fn a_token_is_read_back_and_its_child_is_always_the_same() {
         let first = RefreshToken::first(&key(), &Rng::seeded(1), SessionId(Uuid::from_u128(5)));
         let read = RefreshToken::parse(&key(), &first.to_string()).unwrap();
-        assert!(read == first && read.child(&key(), 1) == first.child(&key(), 1));
-        assert!(read.child(&key(), 1) != first.child(&key(), 2));
+        assert!(read == first && read.child(&key(), 1, 1) == first.child(&key(), 1, 1));
+        assert!(read.child(&key(), 1, 1) != first.child(&key(), 1, 2));
         assert!(first.matches(&key(), Some(&read.digest(&key()))) && !first.matches(&key(), None));
+    }
+
+    #[test]
+    fn a_token_outlives_another_version_of_the_master_key() {
+        let rng = Rng::seeded(1);
+        let (one, two) = (MasterKey::generate(&rng), MasterKey::generate(&rng));
+        let old = MasterKey::parse(&one).unwrap();
+        let new = MasterKey::parse(&format!("2:{two},1:{one}")).unwrap();
+        let token = RefreshToken::first(&old, &rng, SessionId(Uuid::from_u128(5)));
+        let read = RefreshToken::parse(&new, &token.to_string()).unwrap();
+        assert!(read.matches(&new, Some(&token.digest(&old))));
+        assert!(read.child(&new, 1, 1) == token.child(&old, 1, 1), "a retry gets the same child");
+        let child = read.child(&new, new.current(), 1);
+        assert!(RefreshToken::parse(&new, &child.to_string()).unwrap() == child);
+        assert!(RefreshToken::parse(&old, &child.to_string()).is_none());
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl MemberStatus {
 impl Validate for ListUsersQuery {
     fn validate(&self, errors: &mut Violations) {
         self.limit.validate(errors);
-        let fits = self.q.as_ref().is_none_or(|q| q.len() <= 200 && !q.contains('\0'));
+        let fits = self.q.as_ref().is_none_or(|q| q.chars().count() <= 200 && !q.contains('\0'));
         errors.require(fits, "/q", "length", "must have at most 200 characters");
     }
 }

@@ -23,8 +23,8 @@ pub(crate) struct LoginRequest {
 
 impl Validate for LoginRequest {
     fn validate(&self, errors: &mut Violations) {
-        errors.require(self.email.len() <= 320, "/email", "length", "is too long");
-        errors.require(self.password.len() <= password::MAX_ANY, "/password", "length", "is too long");
+        errors.require(self.email.chars().count() <= 320, "/email", "length", "is too long");
+        errors.require(self.password.chars().count() <= password::MAX_ANY, "/password", "length", "is too long");
     }
 }
 

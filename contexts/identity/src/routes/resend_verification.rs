@@ -1,17 +1,13 @@
 //! `POST /v1/auth/verify-email/resend`
 
 use super::register::VerificationSent;
-use crate::{Identity, actions::register};
-use api::{Code, Policy, Problem, ValidJson, Validate, Violations};
+use crate::{Identity, actions::register, mail::PER_ADDRESS};
+use api::{Code, Problem, ValidJson, Validate, Violations};
 use axum::{Json, extract::State, http::StatusCode};
 use db::Work;
 use serde::Deserialize;
-use std::time::Duration;
 use types::Email;
 use utoipa::ToSchema;
-
-/// Nobody's mailbox is flooded through us.
-const PER_ADDRESS: Policy = Policy { name: "resend", quota: 5, window: Duration::from_hours(1) };
 
 /// Whose mail did not arrive.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -22,7 +22,7 @@ pub(crate) struct VerifyEmailRequest {
 
 impl Validate for VerifyEmailRequest {
     fn validate(&self, errors: &mut Violations) {
-        errors.require(self.password.len() <= password::MAX_ANY, "/password", "length", "is too long");
+        errors.require(self.password.chars().count() <= password::MAX_ANY, "/password", "length", "is too long");
     }
 }
 
@@ -45,11 +45,9 @@ pub(crate) async fn verify_email(
     ValidJson(request, _): ValidJson<VerifyEmailRequest>,
 ) -> Result<Json<SignedInResponse>, Problem> {
     let token = parse_verification_token(&request.token).ok_or(Code::InvalidToken)?;
-    let look = identity.app.db.system(Work::Registration).await?;
-    let pending = verify_email::prove(&identity, &look, token, request.password).await?;
-    look.commit().await?;
+    verify_email::prove(&identity, &token, request.password).await?;
     let tx = identity.app.db.system(Work::Registration).await?;
-    let signed_in = verify_email::run(&identity, &tx, &pending, &client).await?;
+    let signed_in = verify_email::run(&identity, &tx, &token, &client).await?;
     tx.commit().await?;
     Ok(Json(signed_in.into()))
 }

@@ -1,7 +1,7 @@
 //! `GET /v1/whoami`
 
-use api::Session;
-use axum::Json;
+use api::{App, Session};
+use axum::{Json, extract::State};
 use serde::Serialize;
 use types::{OrgId, SessionId, UserId};
 use utoipa::ToSchema;
@@ -15,6 +15,14 @@ pub(crate) struct WhoamiResponse {
     role: Option<String>,
     #[schema(example = json!(["resources:read"]))]
     permissions: Vec<&'static str>,
+    limits: CallerLimits,
+}
+
+/// What limits this caller's requests; null: nothing does.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CallerLimits {
+    #[schema(example = 1500)]
+    requests_per_minute: Option<u32>,
 }
 
 /// A person, by a session.
@@ -32,11 +40,12 @@ pub(crate) struct Principal {
     responses((status = 200, body = WhoamiResponse, description = "The caller")),
     security(("access_token" = [])),
 )]
-pub(crate) async fn whoami(Session { caller }: Session) -> Json<WhoamiResponse> {
+pub(crate) async fn whoami(State(app): State<App>, Session { caller }: Session) -> Json<WhoamiResponse> {
     Json(WhoamiResponse {
         principal: Principal { kind: "user", id: caller.user, session_id: caller.session },
         organization_id: caller.org,
         role: caller.claims.role.clone(),
         permissions: caller.permissions.names().collect(),
+        limits: CallerLimits { requests_per_minute: app.limits.quotas().per_person },
     })
 }

@@ -10,7 +10,7 @@ use types::{Role, UserId};
 /// Nobody grants what they lack, nobody touches who stands above them, and the last owner stays.
 pub(crate) async fn run(app: &App, tx: &OrgTx, caller: &Caller, member: UserId, role: Role) -> Result<(), Problem> {
     let owners = memberships::lock_owners(tx).await?.count;
-    let before = memberships::by_user(tx, member).await?.ok_or(Code::NotFound)?;
+    let before = memberships::lock(tx, member).await?.ok_or(Code::NotFound)?;
     let before_role = Role::parse(&before.role).unwrap_or(Role::Viewer);
     let own = caller.claims.role.as_deref().and_then(Role::parse).unwrap_or(Role::Viewer);
     if own < role.max(before_role) {

@@ -72,6 +72,11 @@ sql! {
         "SELECT count(*) AS count FROM (SELECT FROM memberships
          WHERE org_id = app_org() AND role = 'owner' AND status = 'active' FOR UPDATE) owners";
 
+    /// One member, locked: what is decided about them stays true until the transaction ends.
+    pub fn lock(tx: OrgTx, user: UserId) -> opt MemberRow =
+        "SELECT user_id, email, email_key, name, role, status, mfa, last_seen_at, created_at FROM memberships
+         WHERE org_id = app_org() AND user_id = $1 FOR UPDATE";
+
     /// Another role; older tokens are outdated from then on.
     pub fn set_role(tx: OrgTx, user: UserId, role: &str) -> opt Changed =
         "UPDATE memberships SET role = $2, version = version + 1 WHERE org_id = app_org() AND user_id = $1 RETURNING version";

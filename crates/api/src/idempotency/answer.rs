@@ -5,12 +5,12 @@ use crate::Problem;
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
     error::Unspecified,
-    hmac,
 };
 use axum::{
     body::{Body, Bytes},
     response::{IntoResponse, Response},
 };
+use db::secrets::MasterKey;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt;
 use serde::{Deserialize, Serialize};
@@ -42,10 +42,11 @@ impl From<Unspecified> for AnswerError {
 }
 
 /// The key of an answer, from the platform's secret and the client's key.
-pub(super) fn key(secret: &[u8; 32], of: &str) -> [u8; 32] {
-    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), of.as_bytes());
+pub(super) fn key(secret: &MasterKey, of: &str) -> [u8; 32] {
+    let digest = secret.lookup_digest("idempotency answer", of.as_bytes());
     let mut key = [0; 32];
-    key.copy_from_slice(tag.as_ref());
+    // Behind the version.
+    key.iter_mut().zip(digest.iter().skip(1)).for_each(|(to, from)| *to = *from);
     key
 }
 
@@ -104,10 +105,11 @@ mod tests {
         let first = (StatusCode::CREATED, [(header::ETAG, "\"1\""), (header::SERVER, "x")], "{}").into_response();
         let (answer, first) = Answer::of(first).await.unwrap();
         assert_eq!(first.headers()["server"], "x");
-        let sealed = answer.seal(&key(&[1; 32], "mine"), &rng).unwrap();
-        assert!(Answer::open(&key(&[1; 32], "another's"), &sealed).is_err());
-        assert!(Answer::open(&key(&[1; 32], "mine"), &[]).is_err());
-        let again = Answer::open(&key(&[1; 32], "mine"), &sealed).unwrap().into_response();
+        let key = |of| key(&MasterKey::of_secret(b"tests"), of);
+        let sealed = answer.seal(&key("mine"), &rng).unwrap();
+        assert!(Answer::open(&key("another's"), &sealed).is_err());
+        assert!(Answer::open(&key("mine"), &[]).is_err());
+        let again = Answer::open(&key("mine"), &sealed).unwrap().into_response();
         assert_eq!(again.status(), StatusCode::CREATED);
         assert_eq!(again.headers()["etag"], "\"1\"");
         assert_eq!(again.headers()[REPLAYED], "true");
