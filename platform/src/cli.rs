@@ -36,7 +36,7 @@ enum Command {
         #[arg(long, default_value_t = 3000)]
         port: u16,
         /// Where its database and secrets live
-        #[arg(long, default_value = ".platform", global = true)]
+        #[arg(long, default_value = dev::invocation::DATA_DIR, global = true)]
         data_dir: PathBuf,
     },
     /// Migrations of the database named by DATABASE_URL
@@ -48,36 +48,48 @@ enum Command {
         command: MigrateCommand,
     },
     /// Every setting, with its value and where that comes from
+    #[command(after_help = "Examples:\n  platform settings\n  LOG_LEVEL=debug platform settings | grep -A1 LOG_LEVEL")]
     Settings,
     /// The keys that sign access tokens
+    #[command(
+        after_help = "Examples:\n  platform keys list\n  platform keys rotate\n  platform keys retire NQ0hZqJ2Yxw5Wc0K\n\nNeeds DATABASE_URL and EAP_MASTER_KEY."
+    )]
     Keys {
         #[command(subcommand)]
         command: KeysCommand,
     },
     /// Secrets of an installation
+    #[command(after_help = "Example:\n  platform secrets init > master-key && chmod 600 master-key")]
     Secrets {
         #[command(subcommand)]
         command: SecretsCommand,
     },
     /// What an operator makes by hand
+    #[command(
+        after_help = "Example:\n  platform admin create-organization --name Acme --owner ada@example.com < password.txt"
+    )]
     Admin {
         #[command(subcommand)]
         command: AdminCommand,
     },
     /// Prints the OpenAPI document of a service, or of all
+    #[command(after_help = "Examples:\n  platform openapi\n  platform openapi auth > auth.json")]
     Openapi { service: Option<Service> },
     /// Writes what is generated: the reference and the OpenAPI documents
+    #[command(after_help = "Examples, in the project's folder:\n  platform generate\n  platform generate --check")]
     Generate {
         /// Only says what is out of date
         #[arg(long)]
         check: bool,
     },
     /// Asks a running service whether it is ready; for health checks of containers
+    #[command(after_help = "Examples:\n  platform healthcheck\n  platform healthcheck --port 4000")]
     Healthcheck {
         #[arg(long, default_value_t = 3000)]
         port: u16,
     },
     /// The version, and the schema that it needs
+    #[command(after_help = "Examples:\n  platform version\n  platform version --json")]
     Version {
         #[arg(long)]
         json: bool,
@@ -119,7 +131,7 @@ pub(crate) enum KeysCommand {
     List,
     /// Makes a key that signs in two minutes, when every process knows it
     Rotate,
-    /// Forgets a key: its tokens are refused from then on
+    /// Forgets a key: every process refuses its tokens within ten seconds
     Retire { id: String },
 }
 

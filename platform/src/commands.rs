@@ -10,11 +10,16 @@ pub(crate) mod serve;
 use crate::schema;
 use anyhow::{Context, Result};
 use db::secrets::MasterKey;
-use std::{process::ExitCode, time::Duration};
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+    time::Duration,
+};
 use types::Rng;
 
+/// A page on standard output; whoever reads it may stop at any line.
 pub(crate) fn print(text: &str) -> ExitCode {
-    print!("{text}");
+    let _ = io::stdout().write_all(text.as_bytes());
     ExitCode::SUCCESS
 }
 

@@ -3,16 +3,18 @@
 
 mod demo;
 pub(crate) mod environment;
+pub(crate) mod invocation;
 mod live;
 mod mail;
 mod obstacle;
 mod screen;
 
 use crate::{Options, Server, StartError, commands::serve::quotas, schema, settings::Settings};
-use anyhow::{Context, Result};
-use db::secrets::MasterKey;
+use anyhow::{Context, Result, bail};
+use db::{Db, secrets::MasterKey};
 use environment::Running;
 use identity::Mailer;
+use invocation::Invocation;
 use obstacle::Obstacle;
 use private_postgres::{Cluster, ClusterError, Programs, Purpose};
 use screen::Screen;
@@ -25,9 +27,14 @@ use std::{
     process::ExitCode,
     time::{Duration, Instant},
 };
+use tokio::time::timeout;
 use types::Rng;
 
 const DATABASE: &str = "api_platform";
+/// A machine that is busy compiling needs a few seconds.
+const READY: Duration = Duration::from_secs(30);
+/// Marks the URL of a private database: in a terminal that `dev env` gave it to, `dev` starts its own all the same.
+const OURS: &str = "&application_name=platform-dev";
 
 /// Where the database is, and what keeps it running.
 struct Database {
@@ -43,7 +50,7 @@ pub(crate) async fn run(folder: &Path, port: u16) -> Result<ExitCode> {
     let settings = Settings::from_environment()?;
     match prepare(folder, port, &settings).await? {
         Err(obstacle) => {
-            eprint!("{obstacle}");
+            eprint!("{}", obstacle.screen(&Invocation::of_this_process(folder)));
             Ok(ExitCode::FAILURE)
         }
         Ok((server, database)) => {
@@ -56,12 +63,13 @@ pub(crate) async fn run(folder: &Path, port: u16) -> Result<ExitCode> {
 async fn prepare(folder: &Path, port: u16, settings: &Settings) -> Result<Result<(Server, Database), Obstacle>> {
     live::to_terminal(settings.given("LOG_LEVEL").unwrap_or("warn"))?;
     fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    let database = match settings.given("DATABASE_URL") {
-        Some(url) => Database { app_url: url.to_owned(), described: "as DATABASE_URL says".to_owned(), _cluster: None },
-        None => match private(&folder.join("postgres")).await? {
-            Ok(database) => database,
-            Err(obstacle) => return Ok(Err(obstacle)),
-        },
+    let found = match settings.given("DATABASE_URL") {
+        Some(url) if !url.ends_with(OURS) => given(url).await?,
+        _ => private(&folder.join("postgres")).await?,
+    };
+    let database = match found {
+        Ok(database) => database,
+        Err(obstacle) => return Ok(Err(obstacle)),
     };
     let mailer = Mailer::catching();
     let options = Options {
@@ -72,7 +80,7 @@ async fn prepare(folder: &Path, port: u16, settings: &Settings) -> Result<Result
         drain: Duration::ZERO,
         ..Options::new(database.app_url.clone(), master_key(folder)?)
     };
-    match Server::start(options).await {
+    match Server::start(options) {
         Ok(server) => Ok(Ok((server, database))),
         Err(StartError::Listen(_, error)) if error.kind() == io::ErrorKind::AddrInUse => Ok(Err(Obstacle::port(port))),
         Err(error) => Err(error.into()),
@@ -80,7 +88,9 @@ async fn prepare(folder: &Path, port: u16, settings: &Settings) -> Result<Result
 }
 
 async fn stay(folder: &Path, start: Instant, server: Server, database: Database) -> Result<()> {
-    server.ready().await;
+    if timeout(READY, server.ready()).await.is_err() {
+        bail!("not ready after {} seconds: {}", READY.as_secs(), server.reason());
+    }
     let demo = demo::seed(&server).await?;
     let running = Running { api: format!("{}/v1", server.url()), database: database.app_url.clone() };
     running.write(folder)?;
@@ -89,8 +99,7 @@ async fn stay(folder: &Path, start: Instant, server: Server, database: Database)
         ready: start.elapsed(),
         url: server.url(),
         database: database.described.clone(),
-        folder: folder.display().to_string(),
-        command: std::env::args().next().unwrap_or_else(|| "platform".to_owned()),
+        invocation: Invocation::of_this_process(folder),
         demo,
     };
     if io::stdout().is_terminal() {
@@ -110,6 +119,25 @@ async fn stay(folder: &Path, start: Instant, server: Server, database: Database)
     Ok(())
 }
 
+/// The database that DATABASE_URL names, looked at before anything waits for it.
+async fn given(url: &str) -> Result<Result<Database, Obstacle>> {
+    let options = db::Options { url: url.to_owned(), max_connections: 1 };
+    if !options.is_local().context("DATABASE_URL")? {
+        return Ok(Err(Obstacle::Remote));
+    }
+    let client = match migrate::connect(url).await {
+        Ok(client) => client,
+        Err(error) => return Ok(Err(Obstacle::Unreachable(error.to_string()))),
+    };
+    if let Some(problem) = migrate::login_problem(&client).await? {
+        return Ok(Err(Obstacle::Unfit(problem.to_string())));
+    }
+    if let Some(problem) = schema::problem(&Db::new(&options)?).await? {
+        return Ok(Err(Obstacle::Unfit(problem)));
+    }
+    Ok(Ok(Database { app_url: url.to_owned(), described: "the one of DATABASE_URL".to_owned(), _cluster: None }))
+}
+
 /// A PostgreSQL of our own, with roles, and migrations if there are new ones.
 async fn private(folder: &Path) -> Result<Result<Database, Obstacle>> {
     let programs = match Programs::find() {
@@ -119,14 +147,15 @@ async fn private(folder: &Path) -> Result<Result<Database, Obstacle>> {
     let cluster = match Cluster::start(&programs, folder, Purpose::Development) {
         Ok(cluster) => cluster,
         Err(ClusterError::Running { pid }) => return Ok(Err(Obstacle::Second { pid })),
+        Err(ClusterError::Closed(folder)) => return Ok(Err(Obstacle::Closed(folder))),
         Err(error) => return Err(error).context("the private PostgreSQL"),
     };
     if let Some(obstacle) = migrated(&cluster).await? {
         return Ok(Err(obstacle));
     }
     Ok(Ok(Database {
-        app_url: cluster.url("api_platform_app", DATABASE),
-        described: format!("PostgreSQL {}, private", programs.version),
+        app_url: cluster.url("api_platform_app", DATABASE) + OURS,
+        described: format!("PostgreSQL {}, private, in {}/", programs.version, invocation::quoted(folder)),
         _cluster: Some(cluster),
     }))
 }

@@ -1,7 +1,8 @@
 //! Logs: for people or as JSON, the level always as a word (`ERROR`), never a secret.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use std::io::{IsTerminal, stdout};
+use tracing::Level;
 use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// How lines look.
@@ -37,7 +38,9 @@ pub(crate) fn to_stdout(level: &str, format: Format) -> Result<()> {
 }
 
 pub(crate) fn filter(level: &str) -> Result<EnvFilter> {
+    // Anything else would be taken for the name of a library, and silence the logs.
+    let level: Level =
+        level.parse().map_err(|_| anyhow!("LOG_LEVEL is `{level}`: it is error, warn, info, debug or trace"))?;
     // Libraries say little that anybody wants; ours is chosen.
-    EnvFilter::try_new(format!("{level},hyper=warn,tokio_postgres=warn,rustls=warn,reqwest=warn"))
-        .with_context(|| format!("LOG_LEVEL is `{level}`: it is error, warn, info, debug or trace"))
+    Ok(EnvFilter::try_new(format!("{level},hyper=warn,tokio_postgres=warn,rustls=warn,reqwest=warn"))?)
 }

@@ -2,16 +2,17 @@
 
 use crate::{Service, jobs};
 use api::{ApiConfig, App, AppParts, Authority, Health, Limits, Metrics, Network, Quotas, Revocations, TokenCache};
-use axum::{Router, serve::ListenerExt};
+use axum::Router;
+use axum_server::accept::NoDelayAcceptor;
 use db::{Db, DbError, secrets::MasterKey};
 use identity::{HashCost, Hasher, Identity, Mailer, SigningKeys};
 use std::{
     io,
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
     sync::Arc,
     time::Duration,
 };
-use tokio::{net::TcpListener, task::JoinHandle, time::timeout};
+use tokio::{task::JoinHandle, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use types::{Clock, PermissionSet, Rng, Role};
 use utoipa::openapi::OpenApi;
@@ -21,6 +22,10 @@ use utoipa_axum::router::OpenApiRouter;
 const DRAIN: Duration = Duration::from_secs(2);
 /// From there until open requests are cut off.
 const FINISH: Duration = Duration::from_secs(20);
+/// Who connects and does not finish a request's head in this time is gone, or means ill.
+const FIRST_REQUEST: Duration = Duration::from_secs(10);
+/// The same between requests of a connection; longer than proxies keep an idle one (60 s), or they would find it closed.
+const IDLE: Duration = Duration::from_secs(75);
 
 /// What a process is to be.
 pub struct Options {
@@ -56,6 +61,8 @@ pub struct Options {
     pub extra: Router,
     /// How long to be not ready before connections are closed.
     pub drain: Duration,
+    /// Until when the first request of a connection must have come.
+    pub first_request: Duration,
 }
 
 impl Options {
@@ -88,6 +95,7 @@ impl Options {
             quotas: Quotas::default(),
             extra: Router::new(),
             drain: DRAIN,
+            first_request: FIRST_REQUEST,
         }
     }
 }
@@ -127,12 +135,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds and serves; readiness follows once database, schema and keys are there.
-    pub async fn start(options: Options) -> Result<Self, StartError> {
-        let listener = listen(options.listen).await?;
+    /// Binds and serves, on the runtime that calls; readiness follows once database, schema and keys are there.
+    pub fn start(options: Options) -> Result<Self, StartError> {
+        let listener = listen(options.listen)?;
         let address = listener.local_addr().map_err(|error| StartError::Listen(options.listen, error))?;
         let metrics = match options.metrics {
-            Some(address) => Some(listen(address).await?),
+            Some(address) => Some(listen(address)?),
             None => None,
         };
         let public_url = options.public_url.clone().unwrap_or_else(|| format!("http://localhost:{}", address.port()));
@@ -147,9 +155,9 @@ impl Server {
         let tasks = jobs::spawn(&identity, &options.database_url, &health, &options.services, &stop_tasks);
         if let Some(listener) = metrics {
             let shown = api::metrics::router(identity.app.metrics.clone());
-            tokio::spawn(serve(listener, shown, stop_serving.clone()));
+            tokio::spawn(serve(listener, shown, options.first_request, stop_serving.clone()));
         }
-        let serving = tokio::spawn(serve(listener, router, stop_serving.clone()));
+        let serving = tokio::spawn(serve(listener, router, options.first_request, stop_serving.clone()));
         Ok(Self { address, identity, health, tasks, serving, stop_tasks, stop_serving, drain: options.drain })
     }
 
@@ -166,6 +174,11 @@ impl Server {
     /// What its handlers share.
     pub fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// Why it takes no traffic.
+    pub(crate) fn reason(&self) -> String {
+        self.health.reason().unwrap_or_else(|| "the database does not answer".to_owned())
     }
 
     /// Waits until it may take traffic.
@@ -206,17 +219,41 @@ fn routes(identity: &Identity, health: &Health, services: &[Service]) -> OpenApi
     of_services.fold(api::health::routes(health.clone()), OpenApiRouter::merge)
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|error| StartError::Listen(address, error))
+/// Listens; where IPv6 is switched off, `[::]` means every IPv4 address.
+fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    let bound = TcpListener::bind(address);
+    let bound = match bound {
+        Err(error) if address.ip() == Ipv6Addr::UNSPECIFIED && error.kind() != io::ErrorKind::AddrInUse => {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port()))
+        }
+        bound => bound,
+    };
+    bound.map_err(|error| StartError::Listen(address, error))
 }
 
-async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> io::Result<()> {
+/// HTTP/1.1 and HTTP/2 until told to stop; then open requests have their time to finish.
+async fn serve(
+    listener: TcpListener,
+    router: Router,
+    first_request: Duration,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let handle = axum_server::Handle::new();
     // An answer is one small write: waiting for more to send with it only adds time.
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await
+    let mut server = axum_server::from_tcp(listener)?.acceptor(NoDelayAcceptor::new());
+    server.http_builder().http1().header_read_timeout(IDLE);
+    server.http_builder().http2().keep_alive_interval(IDLE);
+    let server = server.first_request_timeout(first_request).handle(handle.clone());
+    let stopping = async move {
+        stop.cancelled().await;
+        handle.graceful_shutdown(Some(FINISH));
+        std::future::pending::<()>().await;
+    };
+    let serving = server.serve(router.into_make_service_with_connect_info::<SocketAddr>());
+    tokio::select! {
+        ended = serving => ended,
+        () = stopping => Ok(()),
+    }
 }
 
 fn put_together(options: &Options, public_url: &str) -> Result<Identity, StartError> {

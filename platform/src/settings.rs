@@ -38,7 +38,14 @@ settings! {
 
 /// The settings of this process, from its environment.
 #[derive(Debug, Default)]
-pub(crate) struct Settings(BTreeMap<&'static str, String>);
+pub(crate) struct Settings(BTreeMap<&'static str, Given>);
+
+/// A value, and the name of the variable that it came by.
+#[derive(Debug)]
+struct Given {
+    value: String,
+    by: String,
+}
 
 impl Settings {
     /// Reads the environment; unknown names of ours, and a secret given twice, are errors.
@@ -67,7 +74,7 @@ impl Settings {
             } else {
                 value
             };
-            if given.insert(setting.name, value).is_some() {
+            if given.insert(setting.name, Given { value, by: name.clone() }).is_some() {
                 bail!("both {base} and {base}_FILE are set: unset one");
             }
         }
@@ -76,7 +83,7 @@ impl Settings {
 
     /// What was given, unless it is empty.
     pub(crate) fn given(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.0.get(name).map(|given| &*given.value).filter(|value| !value.is_empty())
     }
 
     /// What was given, or an error that says what it is for.
@@ -98,19 +105,21 @@ impl Settings {
         items.filter(|item| !item.is_empty()).map(str::to_owned).collect()
     }
 
-    /// The table of `platform settings`: name, value, where it comes from, meaning.
+    /// The page of `platform settings`: what each is, its value, and where that comes from.
     pub(crate) fn table(&self) -> String {
         let mut table = String::new();
         for setting in ALL {
             let (value, source) = match self.given(setting.name) {
-                Some(_) if setting.secret => ("(secret)", "environment"),
-                Some(value) => (value, "environment"),
+                Some(_) if setting.secret => ("(secret)", &*self.0[setting.name].by),
+                Some(value) => (value, &*self.0[setting.name].by),
                 None if setting.default.is_empty() => ("-", "not set"),
                 None => (setting.default, "default"),
             };
-            let _ = writeln!(table, "{:<23} {value:<24} {source:<12} {}", setting.name, setting.meaning);
+            let source = if source == setting.name { "environment" } else { source };
+            let _ = writeln!(table, "{:<23} {value:<30} {source}", setting.name);
+            let _ = writeln!(table, "    {} ({})", setting.meaning, setting.kind);
         }
-        table
+        table + "\nA change needs a restart. A secret may stand in a file that <NAME>_FILE names.\n"
     }
 }
 
@@ -162,6 +171,14 @@ mod tests {
         assert!(read(&[("DATABASE_URL", "y"), ("DATABASE_URL_FILE", path)]).is_err());
         assert!(read(&[("LOG_LEVEL_FILE", path)]).is_err());
         std::fs::remove_file(file).unwrap();
+    }
+
+    #[test]
+    fn a_page_tells_where_a_value_comes_from() {
+        let table = read(&[("LOG_LEVEL", "debug")]).unwrap().table();
+        assert!(table.contains("LOG_LEVEL               debug                          environment"), "{table}");
+        assert!(table.contains("EAP_DATABASE_POOL       5                              default"), "{table}");
+        assert!(table.lines().all(|line| line.chars().count() <= 100), "{table}");
     }
 
     #[test]

@@ -76,7 +76,7 @@ impl TestApp {
         // One issuer for all processes of a test, whatever their ports.
         let public_url = Some("http://platform.test".to_owned());
         let options = Options { clock: clock.clone(), public_url, ..Options::for_tests(database.app_url()) };
-        let server = Server::start(options).await.unwrap();
+        let server = Server::start(options).unwrap();
         server.ready().await;
         let client = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { database, clock, server, client }

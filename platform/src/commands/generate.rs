@@ -7,8 +7,8 @@ use std::{collections::BTreeMap, fmt::Write, fs, path::Path, process::ExitCode};
 use types::PermissionName;
 
 pub(crate) fn print_document(service: Option<Service>) -> Result<ExitCode> {
-    println!("{}", document(service.as_ref().map_or(&Service::ALL, std::slice::from_ref))?);
-    Ok(ExitCode::SUCCESS)
+    let document = document(service.as_ref().map_or(&Service::ALL, std::slice::from_ref))?;
+    Ok(super::print(&(document + "\n")))
 }
 
 /// Writes the files, or says which of them are out of date.
@@ -24,8 +24,30 @@ pub(crate) fn run(check: bool) -> Result<ExitCode> {
             fs::write(path, &files[*path]).with_context(|| (*path).clone())?;
         }
     }
-    println!("{} generated files, {} {}", files.len(), outdated.len(), if check { "out of date" } else { "written" });
-    Ok(if check && !outdated.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    let leftover = leftover(&files)?;
+    for path in &leftover {
+        println!("{} {path}", if check { "nothing generates:" } else { "removed" });
+        if !check {
+            fs::remove_file(path).with_context(|| path.clone())?;
+        }
+    }
+    let changed = outdated.len() + leftover.len();
+    println!("{} generated files, {changed} {}", files.len(), if check { "out of date" } else { "changed" });
+    Ok(if check && changed > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Files in folders that hold nothing but what is generated, which nothing generates any more.
+fn leftover(files: &BTreeMap<String, String>) -> Result<Vec<String>> {
+    let mut leftover = vec![];
+    for folder in ["docs/reference/errors", "docs/reference/openapi"] {
+        for entry in fs::read_dir(folder).into_iter().flatten() {
+            let path = format!("{folder}/{}", entry?.file_name().to_string_lossy());
+            if !files.contains_key(&path) {
+                leftover.push(path);
+            }
+        }
+    }
+    Ok(leftover)
 }
 
 fn files() -> Result<BTreeMap<String, String>> {

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use api::Quotas;
 use db::secrets::MasterKey;
 use identity::Mailer;
-use std::{net::Ipv4Addr, process::ExitCode, time::Duration};
+use std::{net::Ipv6Addr, process::ExitCode, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A database that is not there now may come: the login is looked at for this long before serving begins anyhow.
@@ -21,7 +21,7 @@ pub(crate) async fn run(service: Option<Service>, port: u16, metrics_port: u16) 
     logs::to_stdout(settings.given("LOG_LEVEL").unwrap_or("info"), format)?;
     let options = options(&settings, service, port, metrics_port)?;
     refuse_mighty_login(&options.database_url).await?;
-    let server = Server::start(options).await?;
+    let server = Server::start(options)?;
     tracing::info!(port, version = env!("CARGO_PKG_VERSION"), "serving");
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     tokio::select! {
@@ -41,13 +41,14 @@ fn options(settings: &Settings, service: Option<Service>, port: u16, metrics_por
     let master_key = MasterKey::parse(settings.required("EAP_MASTER_KEY")?).context("EAP_MASTER_KEY")?;
     let proxies = settings.list("EAP_TRUSTED_PROXIES");
     let proxies = proxies.iter().map(|text| text.parse().with_context(|| format!("EAP_TRUSTED_PROXIES: {text}")));
+    let services = service.map_or_else(|| Service::ALL.to_vec(), |service| vec![service]);
     Ok(Options {
         pool: usize::try_from(settings.number("EAP_DATABASE_POOL")?)?.max(1),
-        services: service.map_or_else(|| Service::ALL.to_vec(), |service| vec![service]),
-        listen: (Ipv4Addr::UNSPECIFIED, port).into(),
-        metrics: Some((Ipv4Addr::UNSPECIFIED, metrics_port).into()),
+        mailer: if services.contains(&Service::Auth) { mailer(settings)? } else { Mailer::catching() },
+        services,
+        listen: (Ipv6Addr::UNSPECIFIED, port).into(),
+        metrics: Some((Ipv6Addr::UNSPECIFIED, metrics_port).into()),
         public_url: Some(public_url),
-        mailer: mailer(settings)?,
         cors_origins: settings.list("EAP_CORS_ORIGINS"),
         trusted_proxies: proxies.collect::<Result<_>>()?,
         quotas: quotas(settings)?,
@@ -61,7 +62,7 @@ pub(crate) fn quotas(settings: &Settings) -> Result<Quotas> {
     Ok(Quotas { per_address: quota("EAP_RATE_LIMIT_ADDRESS")?, per_person: quota("EAP_RATE_LIMIT_PERSON")? })
 }
 
-/// Registering needs mail: a production without it would lose them silently.
+/// Registering needs mail, which auth-service sends: a production without it would lose them silently.
 fn mailer(settings: &Settings) -> Result<Mailer> {
     let (url, from) = (settings.required("EAP_SMTP_URL")?, settings.required("EAP_MAIL_FROM")?);
     Mailer::smtp(url, from).context("EAP_SMTP_URL")

@@ -45,10 +45,10 @@ impl Running {
 pub(crate) async fn print(folder: &Path) -> Result<ExitCode> {
     let running = Running::read(folder)?;
     let client = reqwest::Client::builder().no_proxy().build()?;
-    let token = demo::token(&client, &running.api).await.context("the running platform does not answer")?;
-    println!("export API_URL='{}'", running.api);
-    println!("export DATABASE_URL='{}'", running.database);
-    println!("export TEST_TOKEN='{token}'");
+    let token = demo::token(&client, &running.api).await.context("the running platform gives no token")?;
+    for (name, value) in [("API_URL", &running.api), ("DATABASE_URL", &running.database), ("TEST_TOKEN", &token)] {
+        println!("export {name}={}", shlex::try_quote(value)?);
+    }
     Ok(ExitCode::SUCCESS)
 }
 

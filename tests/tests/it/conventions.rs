@@ -137,7 +137,7 @@ async fn changes_at_once_without_a_condition_all_happen() {
 async fn a_login_that_could_see_every_organization_never_becomes_ready() {
     let database = testing::Database::new().await;
     for (url, why) in [(database.superuser_url(), "is a superuser"), (database.owner_url(), "owns the tables")] {
-        let server = platform::Server::start(platform::Options::for_tests(url)).await.unwrap();
+        let server = platform::Server::start(platform::Options::for_tests(url)).unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         tests::until(std::time::Duration::from_secs(5), async || {
             let ready = send(client.get(format!("{}/health/ready", server.url()))).await;
@@ -147,4 +147,23 @@ async fn a_login_that_could_see_every_organization_never_becomes_ready() {
         .await;
         server.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_head_that_never_ends_is_cut_off() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let database = testing::Database::new().await;
+    let first_request = std::time::Duration::from_millis(300);
+    let options = platform::Options { first_request, ..platform::Options::for_tests(database.app_url()) };
+    let server = platform::Server::start(options).unwrap();
+    let mut silent = tokio::net::TcpStream::connect(server.address()).await.unwrap();
+    let mut slow = tokio::net::TcpStream::connect(server.address()).await.unwrap();
+    slow.write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\nX-Never-").await.unwrap();
+    let mut rest = Vec::new();
+    let closed = async {
+        let _ = silent.read_to_end(&mut rest).await;
+        let _ = slow.read_to_end(&mut rest).await;
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(5), closed).await.unwrap();
+    server.stop().await;
 }

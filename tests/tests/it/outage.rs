@@ -139,7 +139,7 @@ async fn a_restart_of_postgresql_costs_only_503s_that_say_when_to_try_again() {
     let cluster = Cluster::start(&programs, &folder.0, Purpose::Development).unwrap();
     let options =
         Options { master_key: MasterKey::of_secret(b"outage"), ..Options::for_tests(prepared(&cluster).await) };
-    let server = Server::start(options).await.unwrap();
+    let server = Server::start(options).unwrap();
     server.ready().await;
     let load = load(&server).await;
     let health = async |path: &str| send(load.client.get(format!("{}{path}", load.base))).await;
