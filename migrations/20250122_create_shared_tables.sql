@@ -35,7 +35,12 @@ CREATE INDEX invalidations_by_time ON invalidations (at);
 ALTER TABLE invalidations ENABLE ROW LEVEL SECURITY;
 ALTER TABLE invalidations FORCE ROW LEVEL SECURITY;
 CREATE POLICY owner_all ON invalidations TO admin_user USING (true) WITH CHECK (true);
-CREATE POLICY everyone ON invalidations TO eap_tenant, eap_person, eap_system USING (true) WITH CHECK (true);
+CREATE POLICY everyone_read ON invalidations FOR SELECT TO eap_tenant, eap_person USING (true);
+CREATE POLICY tenant_members ON invalidations FOR INSERT TO eap_tenant
+    WITH CHECK (kind = 'membership' AND org_id = app_org());
+CREATE POLICY person_sessions ON invalidations FOR INSERT TO eap_person
+    WITH CHECK (kind = 'session' AND EXISTS (SELECT FROM sessions s WHERE s.id = subject AND s.user_id = app_user()));
+CREATE POLICY system_revocation ON invalidations TO eap_system USING (true) WITH CHECK (true);
 GRANT SELECT, INSERT ON invalidations TO eap_tenant, eap_person, eap_system;
 GRANT DELETE ON invalidations TO eap_system;
 

@@ -32,8 +32,24 @@ pub struct Outgoing {
     pub at: Timestamp,
 }
 
+const PARAMETERS: &[(&str, &str)] = &[
+    ("ids", "&[EventId]"),
+    ("kinds", "&[&str]"),
+    ("orgs", "&[OrgId]"),
+    ("users", "&[UserId]"),
+    ("actors", "&[Value]"),
+    ("acts", "&[Option<Value>]"),
+    ("targets", "&[Option<&str>]"),
+    ("requests", "&[Option<RequestId>]"),
+    ("data", "&[Value]"),
+    ("personal", "&[Option<Value>]"),
+    ("at", "&[Timestamp]"),
+];
+
 pub(crate) const INSERT: Sql = Sql {
     name: "outbox::INSERT",
+    scope: "Tx",
+    parameters: PARAMETERS,
     text: "INSERT INTO outbox (event_id, kind, org_id, user_id, actor, act, target, request_id, data, personal, at) \
            SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::jsonb[], $6::jsonb[], $7::text[], \
            $8::uuid[], $9::jsonb[], $10::jsonb[], $11::timestamptz[])",

@@ -6,8 +6,12 @@ use tokio_postgres::{Column, Row, Statement, types::Type};
 pub struct Sql {
     /// For errors and metrics.
     pub name: &'static str,
+    /// Where it runs, as its function says: `OrgRead`, `OrgTx`, `PersonTx`, `SystemTx` or `Tx`.
+    pub scope: &'static str,
     /// What PostgreSQL gets.
     pub text: &'static str,
+    /// Its parameters: name and Rust type, each.
+    pub parameters: &'static [(&'static str, &'static str)],
     /// Whether parameters and columns fit a prepared statement; for each column, whether Rust takes NULL.
     pub check: fn(&Statement) -> Result<Vec<bool>, String>,
 }
@@ -98,7 +102,9 @@ macro_rules! sql {
             use super::*;
             $(pub(super) const $name: $crate::Sql = $crate::Sql {
                 name: concat!(module_path!(), "::", stringify!($name)),
+                scope: stringify!($scope),
                 text: $text,
+                parameters: &[$((stringify!($param), stringify!($ty))),*],
                 check: |statement| {
                     $crate::check_parameters(
                         stringify!($name),

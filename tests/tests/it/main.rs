@@ -3,6 +3,7 @@
 
 mod conventions;
 mod every_operation;
+mod foreign;
 mod isolation;
 mod outage;
 mod resources;

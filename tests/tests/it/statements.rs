@@ -3,10 +3,9 @@
 use db::Sql;
 use testing::Database;
 
-#[tokio::test]
-async fn every_statement_fits_the_schema() {
-    let client = Database::new().await.client("admin_user").await;
-    let all = [
+/// All statements there are.
+pub(crate) fn all() -> Vec<&'static Sql> {
+    let contexts = [
         api::STATEMENTS,
         db::STATEMENTS,
         events::STATEMENTS,
@@ -15,8 +14,14 @@ async fn every_statement_fits_the_schema() {
         resources::STATEMENTS,
         platform::STATEMENTS,
     ];
+    contexts.iter().flat_map(|files| files.iter()).flat_map(|file| file.iter()).collect()
+}
+
+#[tokio::test]
+async fn every_statement_fits_the_schema() {
+    let client = Database::new().await.client("admin_user").await;
     let mut wrong = Vec::new();
-    let statements: Vec<&Sql> = all.iter().flat_map(|files| files.iter()).flat_map(|file| file.iter()).collect();
+    let statements = all();
     assert!(statements.len() > 60, "only {} statements", statements.len());
     for sql in statements {
         let name = sql.name;
