@@ -2,9 +2,11 @@
 
 use crate::{
     Programs,
+    sockets::{Sockets, encoded},
     user::{self, Unprivileged},
 };
 use std::{
+    ffi::OsString,
     fs, io,
     net::TcpListener,
     os::unix::{
@@ -18,8 +20,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A unix socket's path holds at most this much, `/.s.PGSQL.65535` included.
-const SOCKET_FOLDER_MAX: usize = 107 - "/.s.PGSQL.65535".len();
 const START: Duration = Duration::from_secs(30);
 const STOP: Duration = Duration::from_secs(10);
 const LEAVING: Duration = Duration::from_secs(3);
@@ -63,7 +63,8 @@ pub enum ClusterError {
 pub struct Cluster {
     child: Child,
     folder: PathBuf,
-    sockets: PathBuf,
+    /// Dropped after the server has stopped.
+    sockets: Sockets,
     port: u16,
     purpose: Purpose,
 }
@@ -84,8 +85,8 @@ impl Cluster {
         }
         let place = Place { programs, folder: &folder, user };
         place.make()?;
-        let (sockets, port) = (sockets(&folder, user)?, port(&folder)?);
-        let child = place.spawn(&sockets, port, purpose)?;
+        let (sockets, port) = (Sockets::of(&folder, user)?, port(&folder)?);
+        let child = place.spawn(&sockets.folder, port, purpose)?;
         let mut cluster = Self { child, folder, sockets, port, purpose };
         cluster.wait()?;
         fs::write(cluster.folder.join("port"), port.to_string())?;
@@ -94,7 +95,7 @@ impl Cluster {
 
     /// A URL over the unix socket.
     pub fn url(&self, user: &str, database: &str) -> String {
-        let host = self.sockets.display().to_string().replace('%', "%25").replace('/', "%2F").replace(' ', "%20");
+        let host = encoded(self.sockets.folder.as_os_str());
         format!("postgresql://{user}@/{database}?host={host}&port={}", self.port)
     }
 
@@ -115,7 +116,7 @@ impl Cluster {
 
     /// The folder of the unix socket.
     pub fn sockets(&self) -> &Path {
-        &self.sockets
+        &self.sockets.folder
     }
 
     /// Ready when line 8 of `postmaster.pid` says so; needs no client.
@@ -162,9 +163,6 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         let _ = self.stop();
-        if self.sockets != self.folder {
-            let _ = fs::remove_dir_all(&self.sockets);
-        }
         if self.purpose == Purpose::Test {
             let _ = fs::remove_dir_all(&self.folder);
         }
@@ -213,10 +211,10 @@ impl Place<'_> {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.folder.join("log"))?;
         let mut postgres = self.command("postgres");
         postgres.arg("-D").arg(self.folder.join("data"));
-        let sockets = format!("unix_socket_directories={}", sockets.display());
-        let port = format!("port={port}");
-        let own = [sockets.as_str(), &port, "listen_addresses=127.0.0.1", "logging_collector=off"];
-        for setting in own.iter().chain(settings(purpose)) {
+        let mut folder = OsString::from("unix_socket_directories=");
+        folder.push(sockets);
+        postgres.arg("-c").arg(folder).args(["-c", &format!("port={port}")]);
+        for setting in ["listen_addresses=127.0.0.1", "logging_collector=off"].iter().chain(settings(purpose)) {
             postgres.args(["-c", setting]);
         }
         // A group of its own: Ctrl-C in the terminal is ours to pass on.
@@ -282,15 +280,6 @@ fn prepare(folder: &Path, user: Option<Unprivileged>) -> Result<PathBuf, Cluster
         chown(&folder, Some(user.uid), Some(user.gid))?;
     }
     Ok(folder)
-}
-
-/// Sockets live in the folder, or in a short private one when its path is too long for a socket.
-fn sockets(folder: &Path, user: Option<Unprivileged>) -> Result<PathBuf, ClusterError> {
-    if folder.as_os_str().len() <= SOCKET_FOLDER_MAX {
-        return Ok(folder.to_owned());
-    }
-    let short = std::env::temp_dir().join(format!("platform-postgres-{}", std::process::id()));
-    prepare(&short, user)
 }
 
 /// The port of the last start if it is free, else any.

@@ -4,6 +4,7 @@
 
 mod cluster;
 mod programs;
+mod sockets;
 mod user;
 
 pub use cluster::{Cluster, ClusterError, Purpose};

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use private_postgres::{Cluster, ClusterError, Programs, Purpose};
-use std::{path::PathBuf, process::Command};
+use std::{os::unix::fs::PermissionsExt, path::PathBuf, process::Command};
 
 fn folder(name: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("private-postgres-test-{}-{name}", std::process::id()));
@@ -36,10 +36,42 @@ fn a_crashed_cluster_comes_back_with_its_port_and_one_folder_has_one_server() {
 }
 
 #[test]
-fn a_long_path_gets_its_socket_elsewhere_and_a_test_cluster_leaves_nothing() {
+fn two_clusters_with_long_paths_have_private_sockets_that_leave_with_them() {
+    let programs = Programs::find().unwrap();
+    let folders = [folder(&"long-".repeat(20)), folder(&"longer-".repeat(20))];
+    let clusters = folders.each_ref().map(|folder| Cluster::start(&programs, folder, Purpose::Test).unwrap());
+    let sockets = clusters.each_ref().map(|cluster| cluster.sockets().to_owned());
+    assert_ne!(sockets[0], sockets[1]);
+    for (cluster, sockets) in clusters.iter().zip(&sockets) {
+        assert!(answers(&programs, cluster));
+        assert_eq!(std::fs::metadata(sockets).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+    drop(clusters);
+    assert!(!folders.iter().chain(&sockets).any(|folder| folder.exists()));
+}
+
+#[test]
+fn a_long_path_gets_a_new_socket_at_each_start_and_one_left_behind_goes() {
     let (programs, folder) = (Programs::find().unwrap(), folder(&"long-".repeat(20)));
-    let cluster = Cluster::start(&programs, &folder, Purpose::Test).unwrap();
-    assert!(answers(&programs, &cluster));
-    drop(cluster);
-    assert!(!folder.exists());
+    let first = Cluster::start(&programs, &folder, Purpose::Development).unwrap();
+    let left_behind = first.sockets().to_owned();
+    drop(first);
+    std::fs::create_dir(&left_behind).unwrap();
+    std::fs::write(folder.join("sockets"), left_behind.to_str().unwrap()).unwrap();
+    let second = Cluster::start(&programs, &folder, Purpose::Development).unwrap();
+    assert!(answers(&programs, &second) && second.sockets() != left_behind && !left_behind.exists());
+    drop(second);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_folder_may_have_any_name() {
+    let programs = Programs::find().unwrap();
+    for name in ["a ?#&=+'é%41 \"x", "one,two"] {
+        let folder = folder(name);
+        let cluster = Cluster::start(&programs, &folder, Purpose::Test).unwrap();
+        assert!(answers(&programs, &cluster), "{}", cluster.url("postgres", "postgres"));
+        drop(cluster);
+        assert!(!folder.exists());
+    }
 }
