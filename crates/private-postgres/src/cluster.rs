@@ -1,7 +1,7 @@
 //! A cluster in a folder: made when absent, started, watched, stopped.
 
 use crate::{
-    Programs,
+    Programs, lock,
     sockets::{Sockets, encoded},
     user::{self, Unprivileged},
 };
@@ -77,7 +77,7 @@ impl Cluster {
         let folder = prepare(folder, user)?;
         // After its parent was killed, a server is still shutting down for a moment.
         let start = Instant::now();
-        while let Some(pid) = running(&folder) {
+        while let Some(pid) = lock::server_of(&folder.join("data")) {
             if start.elapsed() > LEAVING {
                 return Err(ClusterError::Running { pid });
             }
@@ -290,13 +290,6 @@ fn port(folder: &Path) -> io::Result<u16> {
         _ => TcpListener::bind("127.0.0.1:0")?,
     };
     Ok(listener.local_addr()?.port())
-}
-
-/// The server that has the folder, if it is alive and is one: after a crash the id may be anybody's.
-fn running(folder: &Path) -> Option<u32> {
-    let pid = fs::read_to_string(folder.join("data/postmaster.pid")).ok()?.lines().next()?.parse().ok()?;
-    let name = Command::new("ps").args(["-o", "comm=", "-p", &format!("{pid}")]).output().ok()?;
-    String::from_utf8_lossy(&name.stdout).contains("postgres").then_some(pid)
 }
 
 fn last_lines(text: &str) -> String {

@@ -3,6 +3,7 @@
 //! On the standard library alone, so that `xtask` can use it before anything else is built.
 
 mod cluster;
+mod lock;
 mod programs;
 mod sockets;
 mod user;

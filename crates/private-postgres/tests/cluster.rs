@@ -36,6 +36,20 @@ fn a_crashed_cluster_comes_back_with_its_port_and_one_folder_has_one_server() {
 }
 
 #[test]
+fn a_stale_pid_file_whose_number_another_server_has_by_now_does_not_block_a_start() {
+    let (programs, stopped, other) = (Programs::find().unwrap(), folder("stale"), folder("other"));
+    drop(Cluster::start(&programs, &stopped, Purpose::Development).unwrap());
+    let other = Cluster::start(&programs, &other, Purpose::Test).unwrap();
+    let data = stopped.canonicalize().unwrap().join("data");
+    let stale = format!("{}\n{}\n", other.pid(), data.display());
+    std::fs::write(data.join("postmaster.pid"), stale).unwrap();
+    let cluster = Cluster::start(&programs, &stopped, Purpose::Development).unwrap();
+    assert!(answers(&programs, &cluster) && answers(&programs, &other));
+    drop(cluster);
+    std::fs::remove_dir_all(stopped).unwrap();
+}
+
+#[test]
 fn two_clusters_with_long_paths_have_private_sockets_that_leave_with_them() {
     let programs = Programs::find().unwrap();
     let folders = [folder(&"long-".repeat(20)), folder(&"longer-".repeat(20))];
