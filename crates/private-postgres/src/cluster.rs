@@ -84,7 +84,7 @@ impl Cluster {
             thread::sleep(Duration::from_millis(50));
         }
         let place = Place { programs, folder: &folder, user };
-        place.make()?;
+        place.make(purpose)?;
         let (sockets, port) = (Sockets::of(&folder, user)?, port(&folder)?);
         let child = place.spawn(&sockets.folder, port, purpose)?;
         let mut cluster = Self { child, folder, sockets, port, purpose };
@@ -188,7 +188,7 @@ impl Place<'_> {
     }
 
     /// `initdb` beside its final place, so that one that was killed leaves nothing half made.
-    fn make(&self) -> Result<(), ClusterError> {
+    fn make(&self, purpose: Purpose) -> Result<(), ClusterError> {
         let (data, half) = (self.folder.join("data"), self.folder.join("data.new"));
         if data.join("PG_VERSION").exists() {
             return Ok(());
@@ -196,7 +196,7 @@ impl Place<'_> {
         let _ = fs::remove_dir_all(&half);
         let mut initdb = self.command("initdb");
         initdb.args(["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", "--data-checksums"]);
-        initdb.args(["--no-instructions", "--no-sync", "--pgdata"]).arg(&half);
+        initdb.args(not_synced(purpose)).args(["--no-instructions", "--pgdata"]).arg(&half);
         let Output { status, stderr, .. } = initdb.output()?;
         if !status.success() {
             return Err(ClusterError::Program {
@@ -204,7 +204,8 @@ impl Place<'_> {
                 message: last_lines(&String::from_utf8_lossy(&stderr)),
             });
         }
-        Ok(fs::rename(half, data)?)
+        fs::rename(half, data)?;
+        Ok(fs::File::open(self.folder)?.sync_all()?)
     }
 
     fn spawn(&self, sockets: &Path, port: u16, purpose: Purpose) -> Result<Child, ClusterError> {
@@ -222,6 +223,11 @@ impl Place<'_> {
         end_with_parent(&mut postgres);
         Ok(spawn_for_good(postgres)?)
     }
+}
+
+/// Only what is thrown away may be lost in a power cut.
+fn not_synced(purpose: Purpose) -> Option<&'static str> {
+    (purpose == Purpose::Test).then_some("--no-sync")
 }
 
 const fn settings(purpose: Purpose) -> &'static [&'static str] {
@@ -295,4 +301,14 @@ fn port(folder: &Path) -> io::Result<u16> {
 fn last_lines(text: &str) -> String {
     let lines: Vec<_> = text.lines().collect();
     lines[lines.len().saturating_sub(8)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_throw_away_cluster_is_made_without_syncing() {
+        assert_eq!((not_synced(Purpose::Development), not_synced(Purpose::Test)), (None, Some("--no-sync")));
+    }
 }
