@@ -22,34 +22,52 @@ pub struct Programs {
     pub version: String,
 }
 
-/// No usable programs: what was found instead.
+/// No usable programs: what was found instead, and where.
 #[derive(Debug, thiserror::Error)]
-#[error("found no PostgreSQL {OLDEST} or newer ({})", if self.older.is_empty() { "no `initdb` beside a `postgres`".to_owned() } else { format!("only {}", self.older.join(", ")) })]
+#[error("found no PostgreSQL {OLDEST} or newer ({}); looked in {}", self.instead(), self.looked.join(", "))]
 pub struct NotFound {
     /// Versions that are too old.
     pub older: Vec<String>,
+    /// The folders, `*` for any.
+    pub looked: Vec<String>,
+}
+
+impl NotFound {
+    fn instead(&self) -> String {
+        match &*self.older {
+            [] => "no `initdb` beside a `postgres`".to_owned(),
+            older => format!("only {}", older.join(", ")),
+        }
+    }
 }
 
 impl Programs {
     /// The programs named by `PG_BIN`, else the newest on `PATH`, by `pg_config`, or in a distribution's folder.
     pub fn find() -> Result<Self, NotFound> {
         if let Some(folder) = env::var_os("PG_BIN") {
-            return Self::newest([PathBuf::from(folder)]);
+            return Self::newest(&[PathBuf::from(folder)], &[]);
         }
-        let on_path = env::var_os("PATH").map(|path| env::split_paths(&path).collect::<Vec<_>>()).unwrap_or_default();
-        let distributions = DISTRIBUTIONS.iter().flat_map(|root| fs::read_dir(root).into_iter().flatten().flatten());
-        Self::newest(
-            on_path.into_iter().chain(told_by_pg_config()).chain(distributions.map(|entry| entry.path().join("bin"))),
-        )
+        let mut folders: Vec<_> = env::var_os("PATH").iter().flat_map(env::split_paths).collect();
+        folders.extend(told_by_pg_config().filter(|told| !folders.contains(told)));
+        Self::newest(&folders, &DISTRIBUTIONS)
     }
 
-    fn newest(folders: impl IntoIterator<Item = PathBuf>) -> Result<Self, NotFound> {
+    /// The newest in these folders, or in `bin` of a folder in one of these roots.
+    fn newest(folders: &[PathBuf], roots: &[&str]) -> Result<Self, NotFound> {
+        let in_roots = roots.iter().flat_map(|root| fs::read_dir(root).into_iter().flatten().flatten());
+        let all = folders.iter().cloned().chain(in_roots.map(|entry| entry.path().join("bin")));
         let holds_both = |folder: &PathBuf| folder.join("initdb").exists() && folder.join("postgres").exists();
-        let mut found: Vec<_> = folders.into_iter().filter(holds_both).filter_map(|folder| Self::of(&folder)).collect();
+        let mut found: Vec<_> = all.filter(holds_both).filter_map(|folder| Self::of(&folder)).collect();
         found.sort_by_key(|(major, _)| *major);
         match found.pop() {
             Some((major, programs)) if major >= OLDEST => Ok(programs),
-            older => Err(NotFound { older: older.into_iter().chain(found).map(|(_, p)| p.version).collect() }),
+            newest => {
+                let looked = folders.iter().map(|folder| folder.display().to_string());
+                Err(NotFound {
+                    older: newest.into_iter().chain(found).map(|(_, programs)| programs.version).collect(),
+                    looked: looked.chain(roots.iter().map(|root| format!("{root}/*/bin"))).collect(),
+                })
+            }
         }
     }
 
@@ -71,5 +89,34 @@ impl Programs {
 
 fn told_by_pg_config() -> Option<PathBuf> {
     let said = Command::new("pg_config").arg("--bindir").output().ok()?;
-    Some(PathBuf::from(String::from_utf8(said.stdout).ok()?.trim()))
+    let folder = PathBuf::from(String::from_utf8(said.stdout).ok()?.trim());
+    folder.is_absolute().then_some(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn who_finds_no_programs_is_told_where_they_were_looked_for() {
+        let absent = Programs::newest(&["/none/bin".into(), "/nor/here".into()], &["/no/root"]).unwrap_err();
+        let said = "found no PostgreSQL 15 or newer (no `initdb` beside a `postgres`); \
+                    looked in /none/bin, /nor/here, /no/root/*/bin";
+        assert_eq!(absent.to_string(), said);
+    }
+
+    #[test]
+    fn who_has_only_an_old_version_is_told_which() {
+        let folder = env::temp_dir().join(format!("private-postgres-old-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        for name in ["initdb", "postgres"] {
+            fs::write(folder.join(name), "#!/bin/sh\necho 'postgres (PostgreSQL) 14.9'\n").unwrap();
+            fs::set_permissions(folder.join(name), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let absent = Programs::newest(std::slice::from_ref(&folder), &[]).unwrap_err();
+        fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(absent.older, ["14.9"]);
+        assert!(absent.to_string().contains("(only 14.9)"), "{absent}");
+    }
 }
