@@ -4,9 +4,10 @@ use crate::{
     Programs, lock,
     sockets::{Sockets, encoded},
     user::{self, Unprivileged},
+    watch::Watch,
 };
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fs, io,
     net::TcpListener,
     os::unix::{
@@ -15,7 +16,6 @@ use std::{
     },
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
-    sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
@@ -63,8 +63,9 @@ pub enum ClusterError {
 pub struct Cluster {
     child: Child,
     folder: PathBuf,
-    /// Dropped after the server has stopped.
+    // These two are dropped after the server has stopped.
     sockets: Sockets,
+    _watch: Watch,
     port: u16,
     purpose: Purpose,
 }
@@ -86,8 +87,10 @@ impl Cluster {
         let place = Place { programs, folder: &folder, user };
         place.make(purpose)?;
         let (sockets, port) = (Sockets::of(&folder, user)?, port(&folder)?);
+        let mut watch = Watch::begin(place.command("/bin/sh"))?;
         let child = place.spawn(&sockets.folder, port, purpose)?;
-        let mut cluster = Self { child, folder, sockets, port, purpose };
+        watch.over(child.id())?;
+        let mut cluster = Self { child, folder, sockets, _watch: watch, port, purpose };
         cluster.wait()?;
         fs::write(cluster.folder.join("port"), port.to_string())?;
         Ok(cluster)
@@ -177,8 +180,8 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(self.programs.program(program));
+    fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
         command.current_dir(self.folder).env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C").env("TZ", "UTC");
         if let Some(user) = self.user {
             command.uid(user.uid).gid(user.gid); // the supplementary groups go too
@@ -194,7 +197,7 @@ impl Place<'_> {
             return Ok(());
         }
         let _ = fs::remove_dir_all(&half);
-        let mut initdb = self.command("initdb");
+        let mut initdb = self.command(self.programs.program("initdb"));
         initdb.args(["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C", "--data-checksums"]);
         initdb.args(not_synced(purpose)).args(["--no-instructions", "--pgdata"]).arg(&half);
         let Output { status, stderr, .. } = initdb.output()?;
@@ -210,7 +213,7 @@ impl Place<'_> {
 
     fn spawn(&self, sockets: &Path, port: u16, purpose: Purpose) -> Result<Child, ClusterError> {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.folder.join("log"))?;
-        let mut postgres = self.command("postgres");
+        let mut postgres = self.command(self.programs.program("postgres"));
         postgres.arg("-D").arg(self.folder.join("data"));
         let mut folder = OsString::from("unix_socket_directories=");
         folder.push(sockets);
@@ -219,9 +222,7 @@ impl Place<'_> {
             postgres.args(["-c", setting]);
         }
         // A group of its own: Ctrl-C in the terminal is ours to pass on.
-        postgres.stdout(log.try_clone()?).stderr(log).process_group(0);
-        end_with_parent(&mut postgres);
-        Ok(spawn_for_good(postgres)?)
+        Ok(postgres.stdout(log.try_clone()?).stderr(log).process_group(0).spawn()?)
     }
 }
 
@@ -245,34 +246,6 @@ const fn settings(purpose: Purpose) -> &'static [&'static str] {
         ],
     }
 }
-
-/// Linux sends the parent-death signal when the *thread* that forked ends: fork from one that stays.
-fn spawn_for_good(mut command: Command) -> io::Result<Child> {
-    let (tell, told) = mpsc::sync_channel(1);
-    thread::Builder::new().name("postgres-parent".to_owned()).spawn(move || {
-        let _ = tell.send(command.spawn());
-        loop {
-            thread::park();
-        }
-    })?;
-    told.recv().map_err(io::Error::other)?
-}
-
-/// When our process dies, however it dies, the server shuts down too.
-#[cfg(target_os = "linux")]
-#[expect(unsafe_code, reason = "a parent-death signal can only be asked for between fork and exec")]
-fn end_with_parent(command: &mut Command) {
-    // SAFETY: prctl is async-signal-safe and touches no memory. It runs after the change of user, which would clear it.
-    unsafe {
-        command.pre_exec(|| {
-            libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGINT);
-            Ok(())
-        });
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn end_with_parent(_: &mut Command) {}
 
 /// The folder, there, private and owned by whom the server runs as.
 fn prepare(folder: &Path, user: Option<Unprivileged>) -> Result<PathBuf, ClusterError> {

@@ -7,6 +7,7 @@ mod lock;
 mod programs;
 mod sockets;
 mod user;
+mod watch;
 
 pub use cluster::{Cluster, ClusterError, Purpose};
 pub use programs::{NotFound, OLDEST, Programs};

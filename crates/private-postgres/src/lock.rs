@@ -4,8 +4,8 @@ use std::{fs, path::Path, process::Command};
 
 /// The process that serves this data folder.
 ///
-/// Removes the note of a server that is gone: its number may belong to another process by now, and PostgreSQL refuses
-/// to start while a process of the same user has it. Were sessions of the old server left, their shared memory, whose
+/// Removes the note of a server that is gone, and that of its socket: its number may belong to another process by now,
+/// and PostgreSQL refuses to start while a process of the same user has it. Were sessions of the old server left, their shared memory, whose
 /// key comes from the folder itself, would still keep a new one away.
 pub(crate) fn server_of(data: &Path) -> Option<u32> {
     let file = data.join("postmaster.pid");
@@ -16,8 +16,11 @@ pub(crate) fn server_of(data: &Path) -> Option<u32> {
     if serves(pid, data, named.as_deref() == Some(data)) {
         return Some(pid);
     }
-    // A server on its way out may have been faster; if it cannot be removed, PostgreSQL says so when it starts.
+    // A server on its way out may have been faster; what cannot be removed, PostgreSQL names when it starts.
     let _ = fs::remove_file(file);
+    if let Some(port) = lines.nth(1).filter(|port| port.parse::<u16>().is_ok()) {
+        let _ = fs::remove_file(data.with_file_name(format!(".s.PGSQL.{port}.lock")));
+    }
     None
 }
 

@@ -38,11 +38,15 @@ fn a_crashed_cluster_comes_back_with_its_port_and_one_folder_has_one_server() {
 #[test]
 fn a_stale_pid_file_whose_number_another_server_has_by_now_does_not_block_a_start() {
     let (programs, stopped, other) = (Programs::find().unwrap(), folder("stale"), folder("other"));
-    drop(Cluster::start(&programs, &stopped, Purpose::Development).unwrap());
+    let cluster = Cluster::start(&programs, &stopped, Purpose::Development).unwrap();
+    let port = cluster.port();
+    drop(cluster);
     let other = Cluster::start(&programs, &other, Purpose::Test).unwrap();
     let data = stopped.canonicalize().unwrap().join("data");
-    let stale = format!("{}\n{}\n", other.pid(), data.display());
-    std::fs::write(data.join("postmaster.pid"), stale).unwrap();
+    // The number, the folder, when it started, its port: PostgreSQL keeps the same beside its socket.
+    let stale = format!("{}\n{}\n1790000000\n{port}\n", other.pid(), data.display());
+    std::fs::write(data.join("postmaster.pid"), &stale).unwrap();
+    std::fs::write(stopped.join(format!(".s.PGSQL.{port}.lock")), stale).unwrap();
     let cluster = Cluster::start(&programs, &stopped, Purpose::Development).unwrap();
     assert!(answers(&programs, &cluster) && answers(&programs, &other));
     drop(cluster);
