@@ -3,6 +3,7 @@
 
 mod bench;
 mod dev;
+mod postgres;
 mod schemathesis;
 mod stages;
 mod tidy;

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: one stage after the other, then a table of times and the closing line.
 
-use crate::{dev, schemathesis, tidy, tools};
+use crate::{postgres, schemathesis, tidy, tools};
 use anyhow::{Context, Result, bail};
 use private_postgres::{Cluster, Purpose};
 use std::{
@@ -132,7 +132,7 @@ fn deny() -> Result<Outcome> {
 
 /// One throw-away PostgreSQL for all test processes.
 fn test(long: bool) -> Result<Outcome> {
-    let programs = dev::ensure_postgres()?;
+    let programs = postgres::ensure()?;
     let folder = env::temp_dir().join(format!("xtask-postgres-{}", std::process::id()));
     let cluster = Cluster::start(&programs, &folder, Purpose::Test).context("a PostgreSQL for the tests")?;
     let mut nextest = tools::NEXTEST.command()?;
