@@ -3,6 +3,7 @@
 
 mod bench;
 mod dev;
+mod nextest;
 mod postgres;
 mod schemathesis;
 mod stages;
@@ -17,7 +18,7 @@ use std::process::ExitCode;
 #[command(
     name = "cargo xtask",
     about = "Runs, tests and checks the platform",
-    after_help = "Examples:\n  cargo xtask dev\n  cargo xtask dev --release -- --port 4000\n  cargo xtask test\n  cargo xtask test --long\n  cargo xtask tidy"
+    after_help = "Examples:\n  cargo xtask dev\n  cargo xtask dev --release -- --port 4000\n  cargo xtask test\n  cargo xtask test locked_account\n  cargo xtask tidy"
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -36,10 +37,19 @@ enum Command {
         arguments: Vec<String>,
     },
     /// Formatting, lints, house rules, licences, generated files, tests, and generated requests for every operation
+    ///
+    /// The first failure ends the run. What cannot be done on this machine is counted as not checked; XTASK_REQUIRE
+    /// names the stages that fail instead (`test,api`; `all` is all but `advisories`, whose database is elsewhere).
+    #[command(
+        after_help = "Examples:\n  cargo xtask test                      every stage\n  cargo xtask test locked_account       only the tests with this in their names\n  cargo xtask test login logout         with either of them\n  cargo xtask test --long               also what takes long"
+    )]
     Test {
         /// Also what takes long
         #[arg(long)]
         long: bool,
+        /// Runs only the tests with one of these in their names
+        #[arg(value_name = "FILTER")]
+        filters: Vec<String>,
     },
     /// How fast we are beside a peer, in the same run; writes `bench/results/`
     #[command(after_help = "Example:\n  cargo xtask bench resources --against pocketbase")]
@@ -71,7 +81,7 @@ fn run(command: Command) -> Result<ExitCode> {
     std::env::set_current_dir(std::path::Path::new(&own).join(".."))?;
     match command {
         Command::Dev { release, arguments } => dev::run(release, &arguments),
-        Command::Test { long } => Ok(stages::run(long)),
+        Command::Test { long, filters } => stages::run(&stages::Wanted { long, filters }),
         Command::Bench { what, against } => bench::run(&what, &against),
         Command::Tidy => tidy::run(),
     }

@@ -1,7 +1,7 @@
 //! The stage `api`: a platform of its own, and generated requests for every operation of its document.
 
 use crate::{
-    stages::{Outcome, passed_if},
+    stages::{Outcome, Wanted, passed_if},
     tools,
 };
 use anyhow::{Context, Result, bail};
@@ -31,14 +31,14 @@ impl Drop for Platform {
 const END_THE_SESSION: [&str; 3] = ["logout", "revoke_session", "change_member"];
 
 /// Runs schemathesis with all its checks: 10 examples an operation, 50 in the long run.
-pub(crate) fn run(long: bool) -> Result<Outcome> {
+pub(crate) fn run(wanted: &Wanted) -> Result<Outcome> {
     if let Err(error) = tools::SCHEMATHESIS.path() {
         return Ok(Outcome::Skipped(format!("{error:#}")));
     }
     let folder = env::temp_dir().join(format!("xtask-platform-{}", std::process::id()));
     let binary = build()?;
     let platform = start(&binary, &folder)?;
-    let examples = if long { "50" } else { "10" };
+    let examples = if wanted.long { "50" } else { "10" };
     let all_others: Vec<_> = END_THE_SESSION.iter().flat_map(|one| ["--exclude-operation-id", one]).collect();
     let alone = END_THE_SESSION.iter().map(|one| vec!["--include-operation-id", one]);
     let mut good = true;

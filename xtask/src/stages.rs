@@ -1,10 +1,10 @@
 //! `cargo xtask test`: one stage after the other, then a table of times and the closing line.
 
-use crate::{postgres, schemathesis, tidy, tools};
-use anyhow::{Context, Result, bail};
-use private_postgres::{Cluster, Purpose};
+use crate::{nextest, postgres, schemathesis, tidy, tools};
+use anyhow::{Context, Result};
 use std::{
-    env,
+    env, fmt,
+    io::{self, IsTerminal},
     process::{Command, ExitCode, Stdio},
     time::{Duration, Instant},
 };
@@ -19,70 +19,109 @@ pub(crate) enum Outcome {
     Failed(usize, usize),
 }
 
-struct Stage {
-    name: &'static str,
-    run: fn(bool) -> Result<Outcome>,
+/// What somebody wants of `cargo xtask test`.
+pub(crate) struct Wanted {
+    /// Also what takes long.
+    pub(crate) long: bool,
+    /// Only the tests with one of these in their names, and no other stage; all, when there is none.
+    pub(crate) filters: Vec<String>,
 }
 
-const STAGES: [Stage; 7] = [
+struct Stage {
+    name: &'static str,
+    run: fn(&Wanted) -> Result<Outcome>,
+}
+
+const STAGES: [Stage; 8] = [
     Stage { name: "fmt", run: |_| cargo(&["fmt", "--all", "--check"], "cargo fmt --all") },
     Stage { name: "clippy", run: |_| clippy() },
     Stage { name: "tidy", run: |_| Ok(passed_if(tidy::run()? == ExitCode::SUCCESS)) },
     Stage { name: "deny", run: |_| deny() },
+    Stage { name: ADVISORIES, run: |_| advisories() },
     Stage { name: "generated", run: |_| generated() },
-    Stage { name: "test", run: test },
+    Stage { name: TEST, run: nextest::run },
     Stage { name: "api", run: schemathesis::run },
 ];
+const ADVISORIES: &str = "advisories";
+const TEST: &str = "test";
 
-/// Every stage; the first failure ends the run.
-pub(crate) fn run(long: bool) -> ExitCode {
+/// What all stages did.
+#[derive(Default)]
+struct Sum {
+    passed: usize,
+    failed: usize,
+    /// Stages, each with its reason.
+    not_checked: Vec<(&'static str, String)>,
+    times: Vec<(&'static str, Duration)>,
+}
+
+/// Every stage, or the tests that match; the first failure ends the run.
+pub(crate) fn run(wanted: &Wanted) -> Result<ExitCode> {
+    // First: without it, minutes would pass before somebody learns what to install.
+    postgres::ensure()?;
     let required = env::var("XTASK_REQUIRE").unwrap_or_default();
-    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
-    let mut times = Vec::new();
-    for stage in STAGES {
+    let mut sum = Sum::default();
+    for stage in STAGES.iter().filter(|stage| wanted.filters.is_empty() || stage.name == TEST) {
         println!("\n== {} ==", stage.name);
         let start = Instant::now();
-        let outcome = (stage.run)(long);
-        times.push((stage.name, start.elapsed()));
+        let outcome = (stage.run)(wanted);
+        sum.times.push((stage.name, start.elapsed()));
+        sum.add(stage.name, outcome, &required);
+        if sum.failed > 0 {
+            break;
+        }
+    }
+    println!("{sum}");
+    Ok(if sum.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl Sum {
+    fn add(&mut self, stage: &'static str, outcome: Result<Outcome>, required: &str) {
         match outcome {
-            Ok(Outcome::Passed(tests)) => passed += tests,
+            Ok(Outcome::Passed(tests)) => self.passed += tests,
             Ok(Outcome::Failed(good, bad)) => {
-                (passed, failed) = (passed + good, failed + bad);
-                break;
+                self.passed += good;
+                self.failed += bad;
             }
-            Ok(Outcome::Skipped(why)) if !requires(&required, stage.name) => {
-                println!("skipped: {why}");
-                skipped += 1;
+            Ok(Outcome::Skipped(why)) if !requires(required, stage) => {
+                println!("not checked: {why}");
+                self.not_checked.push((stage, why));
             }
             Ok(Outcome::Skipped(why)) => {
                 eprintln!("{why}, and XTASK_REQUIRE asks for it");
-                failed += 1;
-                break;
+                self.failed += 1;
             }
             Err(error) => {
                 eprintln!("{error:#}");
-                failed += 1;
-                break;
+                self.failed += 1;
             }
         }
     }
-    report(&times);
-    println!("\n{passed} passed, {failed} failed, {skipped} skipped");
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Whether a stage may not be skipped: `XTASK_REQUIRE=all`, or its name among others.
+/// Whether a stage may not be skipped: by its name in `XTASK_REQUIRE`, or by `all`. That means what needs no other
+/// machine: the database of advisories is a repository elsewhere, and must be named.
 fn requires(required: &str, stage: &str) -> bool {
-    required.split(',').any(|name| name == "all" || name == stage)
+    required.split(',').any(|name| name == stage || (name == "all" && stage != ADVISORIES))
 }
 
-fn report(times: &[(&str, Duration)]) {
-    println!();
-    for (name, took) in times {
-        println!("  {name:<10} {:>7.1} s", took.as_secs_f64());
+/// The table of times and the closing line.
+impl fmt::Display for Sum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f)?;
+        let all = self.times.iter().map(|(_, took)| *took).sum();
+        for (name, took) in self.times.iter().copied().chain([("in all", all)]) {
+            writeln!(f, "  {name:<10} {:>7.1} s", took.as_secs_f64())?;
+        }
+        let Self { passed, failed, not_checked, .. } = self;
+        write!(f, "\n{passed} passed, {failed} failed, {} not checked", not_checked.len())?;
+        // The first line of a reason says it; the stage showed the rest.
+        let reason = |(stage, why): &(&str, String)| format!("{stage}: {}", why.lines().next().unwrap_or_default());
+        match &*not_checked.iter().map(reason).collect::<Vec<_>>() {
+            [] => Ok(()),
+            reasons => write!(f, " ({})", reasons.join("; ")),
+        }
     }
-    let total: Duration = times.iter().map(|(_, took)| took).sum();
-    println!("  {:<10} {:>7.1} s", "in all", total.as_secs_f64());
 }
 
 pub(crate) const fn passed_if(good: bool) -> Outcome {
@@ -99,8 +138,15 @@ fn cargo(arguments: &[&str], cure: &str) -> Result<Outcome> {
 }
 
 fn clippy() -> Result<Outcome> {
-    let arguments = ["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"];
+    let mut arguments = vec!["clippy", "--workspace", "--all-targets"];
+    arguments.extend(quiet("--quiet"));
+    arguments.extend(["--", "-D", "warnings"]);
     cargo(&arguments, "what each message says; an exception is `#[expect(…, reason = \"…\")]`")
+}
+
+/// Somebody who looks on sees what is being built; a log does not need it.
+pub(crate) fn quiet(flag: &str) -> Option<&str> {
+    (!io::stderr().is_terminal()).then_some(flag)
 }
 
 fn generated() -> Result<Outcome> {
@@ -114,50 +160,20 @@ fn deny() -> Result<Outcome> {
         Err(error) => return Ok(Outcome::Skipped(format!("{error:#}"))),
     };
     check.args(["--log-level", "warn", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"]);
-    let good = check.status()?.success();
-    // The database of advisories is a repository elsewhere.
-    let mut advisories = tools::DENY.command()?;
-    let fetched = advisories
-        .args(["--log-level", "error", "fetch", "db"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()?;
-    if !fetched.success() {
-        println!("advisories: not checked, their database cannot be fetched from here");
-        return Ok(passed_if(good));
-    }
-    let mut advisories = tools::DENY.command()?;
-    Ok(passed_if(good && advisories.args(["--log-level", "warn", "check", "advisories"]).status()?.success()))
+    Ok(passed_if(check.status()?.success()))
 }
 
-/// One throw-away PostgreSQL for all test processes.
-fn test(long: bool) -> Result<Outcome> {
-    let programs = postgres::ensure()?;
-    let folder = env::temp_dir().join(format!("xtask-postgres-{}", std::process::id()));
-    let cluster = Cluster::start(&programs, &folder, Purpose::Test).context("a PostgreSQL for the tests")?;
-    let mut nextest = tools::NEXTEST.command()?;
-    nextest.args(["nextest", "run", "--workspace", "--no-fail-fast", "--color=never", "--status-level=slow"]);
-    nextest
-        .args(["--final-status-level=fail", "--cargo-quiet"])
-        .env("EAP_TEST_POSTGRES_URL", cluster.url("postgres", "postgres"));
-    nextest.envs(long.then_some(("EAP_TEST_LONG", "1")));
-    let output = nextest.stderr(Stdio::piped()).spawn()?.wait_with_output()?;
-    let text = String::from_utf8_lossy(&output.stderr);
-    print!("{text}");
-    let count = |word: &str| count(&text, word);
-    match (output.status.success(), count("passed")) {
-        (true, passed) if passed > 0 => Ok(Outcome::Passed(passed)),
-        (true, _) => bail!("no test ran"),
-        (false, passed) => Ok(Outcome::Failed(passed, count("failed").max(1))),
+fn advisories() -> Result<Outcome> {
+    let mut fetch = match tools::DENY.command() {
+        Ok(command) => command,
+        Err(error) => return Ok(Outcome::Skipped(format!("{error:#}"))),
+    };
+    fetch.args(["--log-level", "error", "fetch", "db"]).stdout(Stdio::null()).stderr(Stdio::null());
+    if !fetch.status()?.success() {
+        return Ok(Outcome::Skipped("their database cannot be fetched from here".to_owned()));
     }
-}
-
-/// The number before a word in nextest's summary, as in `12 tests run: 11 passed, 1 failed`.
-fn count(text: &str, word: &str) -> usize {
-    let summary = text.lines().rfind(|line| line.contains(" run: ")).unwrap_or_default();
-    let words: Vec<_> = summary.split([' ', ',']).filter(|part| !part.is_empty()).collect();
-    let place = words.iter().position(|part| *part == word);
-    place.and_then(|place| words.get(place.checked_sub(1)?)).and_then(|number| number.parse().ok()).unwrap_or_default()
+    let mut check = tools::DENY.command()?;
+    Ok(passed_if(check.args(["--log-level", "warn", "check", "advisories"]).status()?.success()))
 }
 
 #[cfg(test)]
@@ -165,14 +181,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_summary_is_read() {
-        let text = "x\n     Summary [   1.2s] 12 tests run: 11 passed (1 slow), 1 failed, 0 skipped\n";
-        assert_eq!((count(text, "passed"), count(text, "failed"), count(text, "flaky")), (11, 1, 0));
+    fn the_closing_line_counts_what_was_not_checked_with_its_reason() {
+        let mut sum = Sum::default();
+        sum.add(TEST, Ok(Outcome::Passed(12)), "all");
+        sum.add(ADVISORIES, Ok(Outcome::Skipped("their database cannot be fetched from here".to_owned())), "all");
+        let closing = "12 passed, 0 failed, 1 not checked (advisories: their database cannot be fetched from here)";
+        assert_eq!(sum.to_string().lines().last(), Some(closing));
     }
 
     #[test]
-    fn all_requires_every_stage() {
-        assert!(requires("all", "deny") && requires("test,deny", "deny"));
-        assert!(!requires("", "deny") && !requires("test", "deny"));
+    fn what_is_required_and_cannot_be_done_fails() {
+        for (required, failed) in [("", 0), ("test", 0), ("all", 1), ("test,api", 1)] {
+            let mut sum = Sum::default();
+            sum.add("api", Ok(Outcome::Skipped("schemathesis cannot be installed".to_owned())), required);
+            assert_eq!((sum.failed, sum.not_checked.len()), (failed, 1 - failed), "{required}");
+        }
+    }
+
+    #[test]
+    fn the_advisories_are_required_by_name_alone() {
+        assert!(!requires("all", ADVISORIES) && requires("all,advisories", ADVISORIES));
     }
 }

@@ -1,0 +1,81 @@
+//! The stage `test`: nextest, live on the screen, then the doc tests that it does not run.
+
+use crate::{
+    postgres,
+    stages::{Outcome, Wanted, quiet},
+    tools,
+};
+use anyhow::{Context, Result, bail};
+use private_postgres::{Cluster, Purpose};
+use std::{env, fs, path::Path, process::Command};
+
+/// Written as `.config/nextest.toml` says, wherever cargo builds; what is on the screen is for people.
+const REPORT: &str = "target/nextest/default/junit.xml";
+
+/// One throw-away PostgreSQL for all test processes.
+pub(crate) fn run(wanted: &Wanted) -> Result<Outcome> {
+    let folder = env::temp_dir().join(format!("xtask-postgres-{}", std::process::id()));
+    let cluster = Cluster::start(&postgres::ensure()?, &folder, Purpose::Test).context("a PostgreSQL for the tests")?;
+    let _ = fs::remove_file(REPORT);
+    let mut nextest = tools::NEXTEST.command()?;
+    nextest.args(["nextest", "run", "--workspace", "--no-fail-fast", "--profile=default"]);
+    nextest.args(["--status-level=slow", "--final-status-level=fail"]).args(quiet("--cargo-quiet"));
+    nextest.args(&wanted.filters).env("EAP_TEST_POSTGRES_URL", cluster.url("postgres", "postgres"));
+    nextest.envs(wanted.long.then_some(("EAP_TEST_LONG", "1")));
+    let good = nextest.status()?.success();
+    let (passed, failed) = counts(&fs::read_to_string(REPORT).unwrap_or_default());
+    match (good, passed) {
+        (true, 0) => bail!("no test ran"),
+        (true, _) if wanted.filters.is_empty() && has_doc_tests(Path::new("."))? => {
+            let good = Command::new("cargo").args(["test", "--workspace", "--doc", "--quiet"]).status()?.success();
+            Ok(if good { Outcome::Passed(passed + 1) } else { Outcome::Failed(passed, 1) })
+        }
+        (true, _) => Ok(Outcome::Passed(passed)),
+        (false, _) => Ok(Outcome::Failed(passed, failed.max(1))),
+    }
+}
+
+/// Whether any comment that becomes documentation has code in it.
+fn has_doc_tests(folder: &Path) -> Result<bool> {
+    let mut grep = Command::new("git");
+    grep.args(["grep", "--quiet", "--untracked", "--extended-regexp", "^[[:space:]]*//[/!][[:space:]]*```"]);
+    Ok(grep.args(["--", "*.rs"]).current_dir(folder).status().context("git cannot be started")?.success())
+}
+
+/// How many tests passed and failed, by the first element of nextest's report:
+/// `<testsuites name="nextest-run" tests="12" failures="1" errors="0" …>`.
+fn counts(report: &str) -> (usize, usize) {
+    let element = report.split('<').find(|element| element.starts_with("testsuites ")).unwrap_or_default();
+    let number = |name: &str| {
+        let value = element.split_once(&format!(" {name}=\""))?.1.split('"').next()?;
+        value.parse::<usize>().ok()
+    };
+    let [all, failures, errors] = ["tests", "failures", "errors"].map(|name| number(name).unwrap_or_default());
+    (all.saturating_sub(failures + errors), failures + errors)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_report_is_counted() {
+        let report = "<?xml version=\"1.0\"?>\n<testsuites name=\"nextest-run\" tests=\"12\" failures=\"2\" errors=\"1\" \
+                      uuid=\"x\">\n<testsuite name=\"a\" tests=\"5\" failures=\"0\">";
+        assert_eq!(counts(report), (9, 3));
+        assert_eq!(counts(""), (0, 0));
+    }
+
+    #[test]
+    fn a_doc_test_is_noticed_as_soon_as_there_is_one() {
+        let folder = env::temp_dir().join(format!("xtask-doc-tests-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        assert!(Command::new("git").args(["init", "--quiet"]).current_dir(&folder).status().unwrap().success());
+        fs::write(folder.join("a.rs"), "/// Adds `one`.\nfn f() { let _ = \"```\"; }\n").unwrap();
+        let before = has_doc_tests(&folder).unwrap();
+        fs::write(folder.join("b.rs"), "    /// ```\n    /// assert!(true);\n    /// ```\nfn f() {}\n").unwrap();
+        let after = has_doc_tests(&folder).unwrap();
+        fs::remove_dir_all(folder).unwrap();
+        assert_eq!((before, after), (false, true));
+    }
+}
