@@ -7,16 +7,16 @@ use crate::{
 use anyhow::{Context, Result, bail};
 use std::{
     collections::BTreeMap,
-    env,
+    env, fs,
     io::{BufRead, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
-/// A running `platform dev`, stopped when dropped.
+/// A `platform dev` in a folder of its own; when dropped it is stopped, and the folder goes.
 struct Platform {
     child: Child,
-    api: String,
+    folder: PathBuf,
 }
 
 impl Drop for Platform {
@@ -24,6 +24,7 @@ impl Drop for Platform {
         // SIGINT: it stops its PostgreSQL too.
         let _ = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
         let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
@@ -37,7 +38,7 @@ pub(crate) fn run(wanted: &Wanted) -> Result<Outcome> {
     }
     let folder = env::temp_dir().join(format!("xtask-platform-{}", std::process::id()));
     let binary = build()?;
-    let platform = start(&binary, &folder)?;
+    let (_platform, api) = start(&binary, folder.clone())?;
     let examples = if wanted.long { "50" } else { "10" };
     let all_others: Vec<_> = END_THE_SESSION.iter().flat_map(|one| ["--exclude-operation-id", one]).collect();
     let alone = END_THE_SESSION.iter().map(|one| vec!["--include-operation-id", one]);
@@ -46,18 +47,14 @@ pub(crate) fn run(wanted: &Wanted) -> Result<Outcome> {
         let environment = environment(&binary, &folder)?;
         let token = environment.get("TEST_TOKEN").context("`platform dev env` printed no TEST_TOKEN")?;
         let mut schemathesis = tools::SCHEMATHESIS.command()?;
-        schemathesis
-            .args(["--config-file", "tests/schemathesis.toml", "run"])
-            .arg(format!("{}/openapi.json", platform.api));
+        schemathesis.args(["--config-file", "tests/schemathesis.toml", "run"]).arg(format!("{api}/openapi.json"));
         schemathesis.args(["--header", &format!("Authorization: Bearer {token}"), "--seed", "1", "--no-color"]);
         good &= schemathesis.args(["--max-examples", examples]).args(operations).status()?.success();
     }
-    drop(platform);
-    let _ = std::fs::remove_dir_all(&folder);
     Ok(passed_if(good))
 }
 
-fn build() -> Result<std::path::PathBuf> {
+fn build() -> Result<PathBuf> {
     if !Command::new("cargo").args(["build", "--quiet", "--package", "platform"]).status()?.success() {
         bail!("the platform does not build");
     }
@@ -65,22 +62,20 @@ fn build() -> Result<std::path::PathBuf> {
 }
 
 /// Starts it on any free port and waits until it says where it is.
-fn start(binary: &Path, folder: &Path) -> Result<Platform> {
+fn start(binary: &Path, folder: PathBuf) -> Result<(Platform, String)> {
     let mut dev = Command::new(binary);
-    dev.args(["dev", "--port", "0", "--data-dir"]).arg(folder);
+    dev.args(["dev", "--port", "0", "--data-dir"]).arg(&folder);
     // Generated requests come faster than any person's.
     dev.envs([("EAP_RATE_LIMIT_ADDRESS", "0"), ("EAP_RATE_LIMIT_PERSON", "0")])
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
-    let mut child = dev.spawn().context("platform dev cannot be started")?;
-    let mut lines = BufReader::new(child.stdout.take().context("no output")?).lines();
+    let child = dev.spawn().context("platform dev cannot be started")?;
+    let mut platform = Platform { child, folder };
+    let mut lines = BufReader::new(platform.child.stdout.take().context("no output")?).lines();
     let api = lines.by_ref().map_while(Result::ok).find_map(|line| line.strip_prefix("api=").map(str::to_owned));
     // What it prints from now on is drained, or it would block.
     std::thread::spawn(move || lines.for_each(drop));
-    match api {
-        Some(api) => Ok(Platform { child, api }),
-        None => bail!("platform dev ended before it was ready"),
-    }
+    Ok((platform, api.context("platform dev ended before it was ready")?))
 }
 
 /// What `platform dev env` prints.
@@ -89,4 +84,26 @@ fn environment(binary: &Path, folder: &Path) -> Result<BTreeMap<String, String>>
     let text = String::from_utf8(output.stdout)?;
     let pairs = text.lines().filter_map(|line| line.trim_start_matches("export ").split_once('='));
     Ok(pairs.map(|(name, value)| (name.to_owned(), value.trim_matches('\'').to_owned())).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    /// A platform that makes its folder, closes its output without a word about where it is, and would stay.
+    #[test]
+    fn a_platform_that_does_not_become_ready_leaves_no_process_and_no_folder() {
+        let place = env::temp_dir().join(format!("xtask-not-ready-{}", std::process::id()));
+        fs::create_dir_all(&place).unwrap();
+        let binary = place.join("platform");
+        fs::write(&binary, "#!/bin/sh\nmkdir \"$5\"; echo $$ >\"$5.pid\"; exec >&-; exec sleep 600\n").unwrap();
+        fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).unwrap();
+        let folder = place.join("data");
+        let error = start(&binary, folder.clone()).err().unwrap().to_string();
+        let pid = fs::read_to_string(place.join("data.pid")).unwrap();
+        let lives = Command::new("kill").args(["-0", pid.trim()]).output().unwrap().status.success();
+        assert_eq!((&*error, lives, folder.exists()), ("platform dev ended before it was ready", false, false));
+        fs::remove_dir_all(place).unwrap();
+    }
 }
