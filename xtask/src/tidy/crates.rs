@@ -47,19 +47,21 @@ fn may_need(from: &str, to: &str) -> bool {
 
 fn crates() -> Result<BTreeMap<String, Crate>> {
     let output = Command::new("cargo").args(["metadata", "--no-deps", "--format-version=1"]).output()?;
-    let metadata: Value = serde_json::from_slice(&output.stdout).context("cargo metadata")?;
-    let root = metadata["workspace_root"].as_str().unwrap_or_default().to_owned();
+    Ok(named(&serde_json::from_slice(&output.stdout).context("cargo metadata")?))
+}
+
+/// The crates of cargo's metadata by name, with what they need to be built, tested or to build themselves.
+fn named(metadata: &Value) -> BTreeMap<String, Crate> {
+    let root = metadata["workspace_root"].as_str().unwrap_or_default();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let of = |package: &Value| {
         let manifest = text(&package["manifest_path"]);
-        let folder = Path::new(&manifest).parent().and_then(|folder| folder.strip_prefix(&root).ok());
+        let folder = Path::new(&manifest).parent().and_then(|folder| folder.strip_prefix(root).ok());
         let folder = folder.map(|folder| folder.display().to_string()).unwrap_or_default();
-        let built_on = |dependency: &&Value| dependency["kind"] != "dev";
-        let needs =
-            package["dependencies"].as_array().into_iter().flatten().filter(built_on).map(|one| text(&one["name"]));
+        let needs = package["dependencies"].as_array().into_iter().flatten().map(|one| text(&one["name"]));
         (text(&package["name"]), Crate { folder, needs: needs.collect() })
     };
-    Ok(metadata["packages"].as_array().into_iter().flatten().map(of).collect())
+    metadata["packages"].as_array().into_iter().flatten().map(of).collect()
 }
 
 #[cfg(test)]
@@ -71,5 +73,23 @@ mod tests {
         assert!(may_need("platform", "contexts/orgs") && may_need("contexts/identity", "contexts/orgs"));
         assert!(!may_need("contexts/orgs", "contexts/identity") && !may_need("crates/api", "contexts/orgs"));
         assert!(!may_need("contexts/resources", "contexts/orgs") && !may_need("crates/db", "platform"));
+    }
+
+    #[test]
+    fn an_arrow_for_tests_alone_is_an_arrow_too() {
+        let depends = |kind: &str| {
+            named(&serde_json::json!({ "workspace_root": "/w", "packages": [{
+                "name": "resources",
+                "manifest_path": "/w/contexts/resources/Cargo.toml",
+                "dependencies": [{ "name": "orgs", "kind": kind }],
+            }] }))
+        };
+        for kind in ["dev", "build"] {
+            let crates = depends(kind);
+            assert_eq!(
+                (&*crates["resources"].folder, &*crates["resources"].needs),
+                ("contexts/resources", &["orgs".to_owned()][..])
+            );
+        }
     }
 }
