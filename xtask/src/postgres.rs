@@ -3,7 +3,7 @@
 use crate::tools;
 use anyhow::{Context, Result, bail};
 use private_postgres::{NotFound, OLDEST, Programs};
-use std::process::Command;
+use std::{env, process::Command};
 
 /// Installs what is absent; without the right to, the error says what to type.
 pub(crate) fn ensure() -> Result<Programs> {
@@ -11,6 +11,9 @@ pub(crate) fn ensure() -> Result<Programs> {
         Ok(programs) => return Ok(programs),
         Err(absent) => absent,
     };
+    if env::var_os("PG_BIN").is_some() {
+        bail!("{absent}\n\nPG_BIN names that folder: correct it, or leave it out.");
+    }
     let manager = Manager::of_this_system();
     let (manager, right) = allowed(&absent, manager.map(|manager| (manager, Right::to_install(manager))))?;
     println!("{absent}\n\ninstalling it with\n\n    {}{}\n", right.shown(), manager.line());
@@ -118,7 +121,7 @@ impl Right {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{env, fs, os::unix::fs::PermissionsExt};
+    use std::{fs, os::unix::fs::PermissionsExt};
 
     fn absent() -> NotFound {
         NotFound { older: vec![], looked: vec!["/none".to_owned()] }
