@@ -2,35 +2,19 @@
 
 use crate::{
     File, Files, connect,
+    patience::Patience,
     status::{State, status},
+    table,
 };
 use semver::Version;
 use std::time::{Duration, Instant};
 use tokio_postgres::{Client, Error, error::SqlState};
+use uuid::Uuid;
 
 /// The advisory lock of whoever migrates: the ASCII bytes of "eapmigrt".
 const LOCK: i64 = 0x6561_706d_6967_7274;
 /// How long to wait for another migrator.
 const LOCK_WAIT: Duration = Duration::from_mins(10);
-/// A file that waits for a lock of a busy table lets everyone behind it wait: give up early, try again.
-const LOCK_TIMEOUTS: u32 = 10;
-
-const TABLE: &str = "
-    CREATE TABLE IF NOT EXISTS _migrations (
-        name text COLLATE \"C\" PRIMARY KEY,
-        checksum bytea NOT NULL,
-        oldest_app text,
-        duration_ms bigint NOT NULL,
-        applied_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-        applied_by text NOT NULL DEFAULT current_user
-    );
-    ALTER TABLE _migrations ENABLE ROW LEVEL SECURITY;
-    ALTER TABLE _migrations FORCE ROW LEVEL SECURITY;
-    DROP POLICY IF EXISTS owner_all ON _migrations;
-    CREATE POLICY owner_all ON _migrations TO CURRENT_USER USING (true) WITH CHECK (true);
-    DROP POLICY IF EXISTS readers ON _migrations;
-    CREATE POLICY readers ON _migrations FOR SELECT TO readonly_user, eap_system USING (true);
-    GRANT SELECT ON _migrations TO readonly_user, eap_system;";
 
 /// A file that was applied just now.
 #[derive(Debug, Clone)]
@@ -117,7 +101,7 @@ async fn apply_pending(
     files: &Files,
     tell: &mut impl FnMut(&Applied),
 ) -> Result<Vec<Applied>, UpError> {
-    client.batch_execute(&format!("SET client_min_messages = warning; BEGIN; {TABLE} COMMIT")).await?;
+    table::ensure(client).await?;
     let entries = status(client, files).await?;
     if let Some(entry) = entries.iter().find(|entry| matches!(entry.state, State::Changed | State::Missing)) {
         return Err(UpError::Drift(entry.to_string()));
@@ -130,10 +114,11 @@ async fn apply_pending(
     {
         return Err(UpError::OutOfOrder { pending: first.name.clone(), applied: last.name.clone() });
     }
+    let run = client.query_one("SELECT gen_random_uuid()", &[]).await?.try_get(0)?;
     let mut done = Vec::with_capacity(pending.len());
     for file in pending {
         refuse_while_older_run(client, file).await?;
-        let applied = apply(client, file).await?;
+        let applied = apply(client, run, file).await?;
         tell(&applied);
         done.push(applied);
     }
@@ -190,31 +175,21 @@ async fn refuse_while_older_run(client: &Client, file: &File) -> Result<(), UpEr
 }
 
 /// One file and its record, in one transaction; a lock that is not had is tried for again.
-async fn apply(client: &Client, file: &File) -> Result<Applied, UpError> {
-    for attempt in 0.. {
+async fn apply(client: &Client, run: Uuid, file: &File) -> Result<Applied, UpError> {
+    let mut patience = Patience::default();
+    loop {
         let start = Instant::now();
-        match try_apply(client, file, start).await {
+        match try_apply(client, run, file, start).await {
             Ok(()) => return Ok(Applied { name: file.name.clone(), took: start.elapsed() }),
-            Err(error) => {
-                client.batch_execute("ROLLBACK").await?;
-                if error.code() != Some(&SqlState::LOCK_NOT_AVAILABLE) || attempt == LOCK_TIMEOUTS {
-                    return Err(located(file, error));
-                }
-                tracing::info!(file = file.name, attempt, "waits for a lock, tries again");
-                tokio::time::sleep(Duration::from_millis(100 << attempt.min(6))).await;
-            }
+            Err(error) => patience.again(client, error).await.map_err(|error| located(file, error))?,
         }
     }
-    unreachable!("the loop ends by returning")
 }
 
-async fn try_apply(client: &Client, file: &File, start: Instant) -> Result<(), Error> {
-    client.batch_execute("BEGIN; SET LOCAL lock_timeout = '500ms'; SET LOCAL statement_timeout = '1h'").await?;
+async fn try_apply(client: &Client, run: Uuid, file: &File, start: Instant) -> Result<(), Error> {
+    client.batch_execute(Patience::BEGIN).await?;
     client.batch_execute(&file.sql).await?;
-    let record = "INSERT INTO _migrations (name, checksum, oldest_app, duration_ms) VALUES ($1, $2, $3, $4)";
-    let oldest = file.oldest_app.as_ref().map(Version::to_string);
-    let took = i64::try_from(start.elapsed().as_millis()).unwrap_or(i64::MAX);
-    client.execute(record, &[&file.name, &file.checksum(), &oldest, &took]).await?;
+    table::record(client, run, file, start.elapsed()).await?;
     client.batch_execute("COMMIT").await
 }
 

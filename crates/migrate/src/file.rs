@@ -87,9 +87,10 @@ impl File {
         Ok(Self { oldest_app: oldest_app.map_err(|_| FileError::OldestApp(name.clone()))?, name, sql })
     }
 
-    /// SHA-256 of the normalised text.
-    pub fn checksum(&self) -> Vec<u8> {
-        digest(&SHA256, self.sql.as_bytes()).as_ref().to_vec()
+    /// SHA-256 of the normalised text, in hexadecimal.
+    pub fn checksum(&self) -> String {
+        let digest = digest(&SHA256, self.sql.as_bytes());
+        digest.as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
     }
 }
 

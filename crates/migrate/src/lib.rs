@@ -7,12 +7,15 @@ mod apply;
 mod connect;
 mod file;
 mod login;
+mod patience;
 pub mod roles;
 mod status;
+mod table;
 
 pub use apply::{Applied, UpError, up};
 pub use connect::{ConnectError, connect};
 pub use file::{File, FileError, Files};
 pub use login::{LoginProblem, login_problem};
 pub use status::{Entry, State, status};
+pub use table::Record;
 pub use tokio_postgres::{Client, Error as PostgresError};

@@ -1,8 +1,11 @@
 //! What is applied and what is not, without writing anything.
 
-use crate::Files;
-use std::{collections::BTreeMap, fmt};
-use tokio_postgres::{Client, Error, error::SqlState};
+use crate::{
+    Files,
+    table::{Record, records},
+};
+use std::fmt;
+use tokio_postgres::{Client, Error};
 
 /// A file, and whether it is in the database.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -11,6 +14,9 @@ pub struct Entry {
     pub name: String,
     /// Where it stands.
     pub state: State,
+    /// What the database says about it; nothing of a pending file.
+    #[serde(flatten)]
+    pub record: Option<Record>,
 }
 
 /// Where a file stands.
@@ -42,29 +48,22 @@ impl fmt::Display for Entry {
 
 /// Every file of the folder and of the database, in order. Works for a login that may only read the table.
 pub async fn status(client: &Client, files: &Files) -> Result<Vec<Entry>, Error> {
-    let mut applied = applied(client).await?;
+    let mut records = records(client).await?;
     let mut entries: Vec<_> = files
         .in_order()
         .iter()
         .map(|file| {
-            let state = match applied.remove(&file.name) {
+            let record = records.remove(&file.name);
+            let state = match &record {
                 None => State::Pending,
-                Some(checksum) if checksum == file.checksum() => State::Applied,
+                Some(record) if record.checksum == file.checksum() => State::Applied,
                 Some(_) => State::Changed,
             };
-            Entry { name: file.name.clone(), state }
+            Entry { name: file.name.clone(), state, record }
         })
         .collect();
-    entries.extend(applied.into_keys().map(|name| Entry { name, state: State::Missing }));
+    let missing = |(name, record)| Entry { name, state: State::Missing, record: Some(record) };
+    entries.extend(records.into_iter().map(missing));
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(entries)
-}
-
-/// Names and checksums; a table that does not exist yet is empty.
-pub(crate) async fn applied(client: &Client) -> Result<BTreeMap<String, Vec<u8>>, Error> {
-    match client.query("SELECT name, checksum FROM _migrations", &[]).await {
-        Ok(rows) => rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect(),
-        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(BTreeMap::new()),
-        Err(error) => Err(error),
-    }
 }

@@ -65,6 +65,44 @@ async fn a_failing_file_leaves_what_came_before_and_nothing_of_itself() {
 }
 
 #[tokio::test]
+async fn an_open_reader_of_the_table_stops_nobody() {
+    let (database, owner) = fresh().await;
+    up(&owner, &files(&[USERS]), |_| {}).await.unwrap();
+    let reader = database.client("readonly_user").await;
+    reader.batch_execute("BEGIN; SELECT FROM _migrations").await.unwrap();
+    owner.batch_execute("SET lock_timeout = '1s'").await.unwrap();
+    assert!(up(&owner, &files(&[USERS]), |_| {}).await.unwrap().is_empty());
+    assert_eq!(up(&owner, &files(&[USERS, MFA]), |_| {}).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_table_from_before_runs_were_recorded_is_read_and_then_completed() {
+    let (_database, owner) = fresh().await;
+    up(&owner, &files(&[USERS]), |_| {}).await.unwrap();
+    owner.batch_execute("ALTER TABLE _migrations DROP COLUMN run_id").await.unwrap();
+    let both = files(&[USERS, MFA]);
+    let run =
+        async || status(&owner, &both).await.unwrap().into_iter().map(|entry| Some(entry.record?.run_id.is_some()));
+    assert_eq!(run().await.collect::<Vec<_>>(), [Some(false), None]);
+    up(&owner, &both, |_| {}).await.unwrap();
+    assert_eq!(run().await.collect::<Vec<_>>(), [Some(false), Some(true)]);
+}
+
+#[tokio::test]
+async fn status_in_json_tells_who_applied_what_when_and_in_which_run() {
+    let (_database, owner) = fresh().await;
+    let all = files(&[USERS, MFA, ("20250111_later.sql", "SELECT 1")]);
+    up(&owner, &files(&[USERS, MFA]), |_| {}).await.unwrap();
+    let entries = serde_json::to_value(status(&owner, &all).await.unwrap()).unwrap();
+    let users = &entries[0];
+    assert_eq!((&users["state"], &users["applied_by"]), (&"applied".into(), &"admin_user".into()));
+    assert_eq!(users["checksum"], all.in_order()[0].checksum());
+    assert!(users["duration_ms"].is_u64() && users["applied_at"].as_str().unwrap().ends_with('Z'), "{users}");
+    assert!(users["run_id"].is_string() && users["run_id"] == entries[1]["run_id"], "{entries}");
+    assert_eq!(entries[2], serde_json::json!({ "name": "20250111_later.sql", "state": "pending" }));
+}
+
+#[tokio::test]
 async fn several_migrators_at_once_apply_each_file_once() {
     let (database, owner) = fresh().await;
     let both = files(&[USERS, MFA]);
