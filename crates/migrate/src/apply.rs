@@ -3,12 +3,20 @@
 use crate::{
     File, Files, connect,
     patience::Patience,
+    place::Place,
     status::{State, status},
     table,
 };
+use futures_util::TryStreamExt;
 use semver::Version;
-use std::time::{Duration, Instant};
-use tokio_postgres::{Client, Error, error::SqlState};
+use std::{
+    pin::pin,
+    time::{Duration, Instant},
+};
+use tokio_postgres::{
+    Client, Error, SimpleQueryMessage,
+    error::{ErrorPosition, SqlState},
+};
 use uuid::Uuid;
 
 /// The advisory lock of whoever migrates: the ASCII bytes of "eapmigrt".
@@ -64,15 +72,24 @@ pub enum UpError {
         /// Its server process.
         pid: i32,
     },
+    /// A file would leave the transaction that it shares with its record; nothing was applied.
+    #[error(
+        "{file}:{}:{}: a file runs in one transaction with its record, and may neither end it nor begin another\n{place}\nnothing was applied",
+        place.line, place.column
+    )]
+    TransactionControl {
+        /// The file.
+        file: String,
+        /// The statement.
+        place: Place,
+    },
     /// A statement of a file failed; nothing of that file was applied.
-    #[error("{file}:{line}: {message}\n    {text}\nnothing of this file was applied")]
+    #[error("{file}{}\nnothing of this file was applied", failure(place.as_ref(), message))]
     Statement {
         /// The file.
         file: String,
-        /// Counted from 1.
-        line: usize,
-        /// The line itself.
-        text: String,
+        /// What the server points at, or where the statement begins; none when neither is known.
+        place: Option<Place>,
         /// The server's words.
         message: String,
     },
@@ -114,6 +131,11 @@ async fn apply_pending(
     {
         return Err(UpError::OutOfOrder { pending: first.name.clone(), applied: last.name.clone() });
     }
+    for file in &pending {
+        if let Some(place) = Place::of_transaction_control(&file.sql) {
+            return Err(UpError::TransactionControl { file: file.name.clone(), place });
+        }
+    }
     let run = client.query_one("SELECT gen_random_uuid()", &[]).await?.try_get(0)?;
     let mut done = Vec::with_capacity(pending.len());
     for file in pending {
@@ -150,12 +172,9 @@ async fn lock(client: &Client) -> Result<(), UpError> {
 async fn require_roles(client: &Client) -> Result<(), UpError> {
     let missing =
         "SELECT name FROM unnest($1::text[]) name WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)";
-    match client.query_opt(missing, &[&crate::roles::NAMES]).await {
-        Ok(None) => Ok(()),
-        Ok(Some(row)) => Err(UpError::NoRole(row.try_get(0)?)),
-        // More than one row: none of them is there.
-        Err(_) => Err(UpError::NoRole(crate::roles::NAMES.join(", "))),
-    }
+    let rows = client.query(missing, &[&crate::roles::NAMES]).await?;
+    let missing = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<&str>, _>>()?;
+    if missing.is_empty() { Ok(()) } else { Err(UpError::NoRole(missing.join(", "))) }
 }
 
 async fn refuse_while_older_run(client: &Client, file: &File) -> Result<(), UpError> {
@@ -167,7 +186,8 @@ async fn refuse_while_older_run(client: &Client, file: &File) -> Result<(), UpEr
     };
     for row in running {
         let (service, version): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-        if version.parse::<Version>().is_ok_and(|running| running < *oldest) {
+        // A version that cannot be read says nothing of what its image can stand.
+        if version.parse::<Version>().map_or(true, |running| running < *oldest) {
             return Err(UpError::TooOld { file: file.name.clone(), oldest: oldest.clone(), service, version });
         }
     }
@@ -178,31 +198,36 @@ async fn refuse_while_older_run(client: &Client, file: &File) -> Result<(), UpEr
 async fn apply(client: &Client, run: Uuid, file: &File) -> Result<Applied, UpError> {
     let mut patience = Patience::default();
     loop {
-        let start = Instant::now();
-        match try_apply(client, run, file, start).await {
+        let (start, mut ran) = (Instant::now(), 0);
+        match try_apply(client, run, file, start, &mut ran).await {
             Ok(()) => return Ok(Applied { name: file.name.clone(), took: start.elapsed() }),
-            Err(error) => patience.again(client, error).await.map_err(|error| located(file, error))?,
+            Err(error) => patience.again(client, error).await.map_err(|error| located(file, ran, error))?,
         }
     }
 }
 
-async fn try_apply(client: &Client, run: Uuid, file: &File, start: Instant) -> Result<(), Error> {
+/// Counts the statements that ran, so that one that fails can be found.
+async fn try_apply(client: &Client, run: Uuid, file: &File, start: Instant, ran: &mut usize) -> Result<(), Error> {
     client.batch_execute(Patience::BEGIN).await?;
-    client.batch_execute(&file.sql).await?;
+    let mut messages = pin!(client.simple_query_raw(&file.sql).await?);
+    while let Some(message) = messages.try_next().await? {
+        *ran += usize::from(matches!(message, SimpleQueryMessage::CommandComplete(_)));
+    }
     table::record(client, run, file, start.elapsed()).await?;
     client.batch_execute("COMMIT").await
 }
 
-/// Points at the line that the server means.
-fn located(file: &File, error: Error) -> UpError {
-    use tokio_postgres::error::ErrorPosition::Original;
+/// Points at what the server means.
+fn located(file: &File, ran: usize, error: Error) -> UpError {
     let Some(db) = error.as_db_error() else { return error.into() };
-    let Some(Original(position)) = db.position() else {
-        let (line, text) = (1, file.sql.lines().next().unwrap_or_default().to_owned());
-        return UpError::Statement { file: file.name.clone(), line, text, message: db.message().to_owned() };
+    let place = match db.position() {
+        Some(ErrorPosition::Original(position)) => Some(Place::of_character(&file.sql, *position)),
+        _ => Place::of_statement(&file.sql, ran),
     };
-    let until = file.sql.chars().take(*position as usize).collect::<String>();
-    let line = until.lines().count().max(1);
-    let text = file.sql.lines().nth(line - 1).unwrap_or_default().trim().to_owned();
-    UpError::Statement { file: file.name.clone(), line, text, message: db.message().to_owned() }
+    UpError::Statement { file: file.name.clone(), place, message: db.message().to_owned() }
+}
+
+fn failure(place: Option<&Place>, message: &str) -> String {
+    place
+        .map_or_else(|| format!(": {message}"), |place| format!(":{}:{}: {message}\n{place}", place.line, place.column))
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use migrate::{Files, State, UpError, login_problem, roles, status, up};
+use private_postgres::{Cluster, Programs, Purpose};
 use testing::Database;
 
 const USERS: (&str, &str) = ("20250101_users.sql", "CREATE TABLE people (id int)");
@@ -13,6 +14,12 @@ async fn fresh() -> (Database, migrate::Client) {
     roles::ensure(&database.client("postgres").await).await.unwrap();
     let owner = database.client("admin_user").await;
     (database, owner)
+}
+
+/// A server of its own, for what would disturb the other tests.
+fn cluster(name: &str) -> Cluster {
+    let folder = std::env::temp_dir().join(format!("platform-migrate-{name}-{}", std::process::id()));
+    Cluster::start(&Programs::find().unwrap(), &folder, Purpose::Test).unwrap()
 }
 
 fn files(files: &[(&str, &str)]) -> Files {
@@ -58,10 +65,52 @@ async fn a_failing_file_leaves_what_came_before_and_nothing_of_itself() {
     let (_database, owner) = fresh().await;
     let broken = files(&[USERS, ("20250110_bad.sql", "CREATE TABLE half (id int);\nALTER TABLE nowhere ADD x int;")]);
     let error = up(&owner, &broken, |_| {}).await.unwrap_err().to_string();
-    assert!(error.contains("20250110_bad.sql") && error.contains("\"nowhere\" does not exist"), "{error}");
+    assert_eq!(
+        error,
+        "20250110_bad.sql:2:1: relation \"nowhere\" does not exist
+    ALTER TABLE nowhere ADD x int;
+    ^
+nothing of this file was applied"
+    );
     assert_eq!(printed(&owner, &broken).await, ["✓ 20250101_users.sql (applied)", "✗ 20250110_bad.sql (pending)"]);
     assert!(owner.query("SELECT FROM half", &[]).await.is_err());
     up(&owner, &files(&[USERS, MFA]), |_| {}).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_failing_statement_is_named_even_when_the_server_points_at_nothing() {
+    let (_database, owner) = fresh().await;
+    let broken = "CREATE TABLE half (id int CHECK (id > 0));;\n-- two\n  INSERT INTO half VALUES (1), (-1);\nSELECT 1";
+    let error = up(&owner, &files(&[("20250110_bad.sql", broken)]), |_| {}).await.unwrap_err().to_string();
+    assert!(error.starts_with("20250110_bad.sql:3:3: new row for relation \"half\" violates"), "{error}");
+    assert!(error.contains("\n      INSERT INTO half VALUES (1), (-1);\n      ^\n"), "{error}");
+    let error = up(&owner, &files(&[("20250110_bad.sql", "SELECT 1;\nSELECT é oops")]), |_| {}).await.unwrap_err();
+    assert!(error.to_string().starts_with("20250110_bad.sql:2:8: column \"é\" does not exist"), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_that_would_leave_its_transaction_is_refused_before_anything_runs() {
+    let (_database, owner) = fresh().await;
+    let leaves = files(&[USERS, ("20250110_leaves.sql", "CREATE TABLE half (id int);\nCOMMIT;\nSELECT nonsense")]);
+    let error = up(&owner, &leaves, |_| {}).await.unwrap_err();
+    assert!(matches!(&error, UpError::TransactionControl { place, .. } if place.line == 2), "{error}");
+    assert_eq!(printed(&owner, &leaves).await, ["✗ 20250101_users.sql (pending)", "✗ 20250110_leaves.sql (pending)"]);
+    let body = "CREATE PROCEDURE p() LANGUAGE plpgsql AS $$ BEGIN COMMIT; END $$; DO $$ BEGIN PERFORM 1; END $$";
+    up(&owner, &files(&[("20250110_body.sql", body)]), |_| {}).await.unwrap();
+}
+
+#[tokio::test]
+async fn every_missing_role_is_named_and_nothing_else_is_taken_for_one() {
+    let cluster = cluster("roles-missing");
+    let superuser = migrate::connect(&cluster.url("postgres", "postgres")).await.unwrap();
+    superuser.batch_execute("CREATE ROLE admin_user LOGIN; CREATE ROLE readonly_user").await.unwrap();
+    let owner = migrate::connect(&cluster.url("admin_user", "postgres")).await.unwrap();
+    let missing = up(&owner, &files(&[USERS]), |_| {}).await.unwrap_err();
+    let expected = "api_platform_app, eap_tenant, eap_person, eap_system";
+    assert!(matches!(&missing, UpError::NoRole(names) if names == expected), "{missing}");
+    let ended = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'admin_user'";
+    superuser.batch_execute(ended).await.unwrap();
+    assert!(matches!(up(&owner, &files(&[USERS]), |_| {}).await, Err(UpError::Database(_))));
 }
 
 #[tokio::test]
@@ -141,6 +190,9 @@ async fn a_file_that_running_images_could_not_stand_is_refused() {
     let contract = files(&[instances, ("20250102_drop.sql", "-- oldest-app: 1.2.0\nSELECT 1")]);
     let refused = up(&owner, &contract, |_| {}).await.unwrap_err();
     assert!(matches!(&refused, UpError::TooOld { version, .. } if version == "1.1.0"), "{refused}");
+    owner.batch_execute("UPDATE instances SET version = 'unknown'").await.unwrap();
+    let refused = up(&owner, &contract, |_| {}).await.unwrap_err().to_string();
+    assert!(refused.contains("auth unknown was seen"), "{refused}");
     owner.batch_execute("UPDATE instances SET seen_at = now() - interval '3 minutes'").await.unwrap();
     assert_eq!(up(&owner, &contract, |_| {}).await.unwrap().len(), 1);
 }
