@@ -7,7 +7,8 @@ pub const NAMES: [&str; 6] =
     ["admin_user", "readonly_user", "api_platform_app", "eap_tenant", "eap_person", "eap_system"];
 
 /// Makes the roles and the rights of this database; the same again changes nothing. Needs CREATEROLE and the right to
-/// alter the database.
+/// alter the database. Of roles that were there already, those of the services lose what could get around row level
+/// security; where that needs a superuser, the error says so.
 pub async fn ensure(client: &Client) -> Result<(), Error> {
     let statements = format!("SET client_min_messages = warning; BEGIN; {SQL} COMMIT");
     for _ in 0..ATTEMPTS {
@@ -33,6 +34,7 @@ pub const SQL: &str = r"
 DO $$
 DECLARE
     role record;
+    app constant text := 'api_platform_app';
 BEGIN
     FOR role IN SELECT * FROM (VALUES
         ('admin_user', 'LOGIN'),          -- owns everything, runs migrations
@@ -45,6 +47,27 @@ BEGIN
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role.name) THEN
             EXECUTE format('CREATE ROLE %I NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB %s', role.name, role.options);
         END IF;
+    END LOOP;
+    -- Roles that were there before: whatever could get around row level security goes. Only what is wrong is named,
+    -- because naming SUPERUSER at all needs a superuser.
+    FOR role IN SELECT * FROM (
+        SELECT rolname AS name, concat_ws(' ',
+            CASE WHEN rolsuper THEN 'NOSUPERUSER' END,
+            CASE WHEN rolbypassrls THEN 'NOBYPASSRLS' END,
+            CASE WHEN rolreplication THEN 'NOREPLICATION' END,
+            CASE WHEN rolcreaterole THEN 'NOCREATEROLE' END,
+            CASE WHEN rolcreatedb THEN 'NOCREATEDB' END,
+            CASE WHEN rolcanlogin AND rolname <> app THEN 'NOLOGIN' END,
+            CASE WHEN rolinherit AND rolname = app THEN 'NOINHERIT' END,
+            CASE WHEN NOT rolcanlogin AND rolname = app THEN 'LOGIN' END) AS options
+        FROM pg_roles WHERE rolname IN (app, 'eap_tenant', 'eap_person', 'eap_system')
+    ) AS wrong WHERE options <> '' LOOP
+        BEGIN
+            EXECUTE format('ALTER ROLE %I %s', role.name, role.options);
+        EXCEPTION WHEN insufficient_privilege THEN
+            RAISE insufficient_privilege USING MESSAGE = format(
+                'role %s must be altered, and this login may not: as a superuser, run ALTER ROLE %1$I %s', role.name, role.options);
+        END;
     END LOOP;
     IF NOT pg_has_role('api_platform_app', 'eap_tenant', 'MEMBER')
         OR NOT pg_has_role('api_platform_app', 'eap_person', 'MEMBER')

@@ -204,6 +204,28 @@ async fn making_the_roles_again_changes_nothing() {
 }
 
 #[tokio::test]
+async fn roles_that_were_there_lose_what_gets_around_row_level_security() {
+    let cluster = cluster("roles-mighty");
+    let superuser = migrate::connect(&cluster.url("postgres", "postgres")).await.unwrap();
+    let mighty = "CREATE ROLE eap_tenant SUPERUSER LOGIN; CREATE ROLE eap_system BYPASSRLS;
+        CREATE ROLE api_platform_app CREATEROLE REPLICATION; CREATE ROLE dba LOGIN CREATEROLE;
+        GRANT CREATE ON DATABASE postgres TO dba WITH GRANT OPTION";
+    superuser.batch_execute(mighty).await.unwrap();
+    let dba = migrate::connect(&cluster.url("dba", "postgres")).await.unwrap();
+    let refused = roles::ensure(&dba).await.unwrap_err();
+    let refused = refused.as_db_error().unwrap().message();
+    assert!(refused.starts_with("role ") && refused.contains("as a superuser, run ALTER ROLE "), "{refused}");
+    roles::ensure(&superuser).await.unwrap();
+    let attributes = "SELECT rolname::text, rolsuper OR rolbypassrls OR rolreplication OR rolcreaterole OR rolcreatedb,
+        rolcanlogin, rolinherit FROM pg_roles WHERE rolname ~ '^(eap_|api_)' ORDER BY rolname";
+    let rows = superuser.query(attributes, &[]).await.unwrap();
+    let rows: Vec<_> = rows.iter().map(|row| (row.get(0), row.get(1), row.get(2), row.get(3))).collect();
+    let expected = [("api_platform_app", false, true, false), ("eap_person", false, false, true)];
+    assert_eq!(rows[..2], expected);
+    assert_eq!(rows[2..], [("eap_system", false, false, true), ("eap_tenant", false, false, true)]);
+}
+
+#[tokio::test]
 async fn only_the_services_login_may_serve() {
     let database = Database::new().await;
     let problem = async |user: &str| {
