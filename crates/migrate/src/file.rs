@@ -25,6 +25,18 @@ pub enum FileError {
     /// The name has no date.
     #[error("{0}: a migration is named YYYYMMDD_name.sql, with a date that exists")]
     Name(String),
+    /// A line of the leading comments that looks like a header, and is none.
+    #[error(
+        "{file}: `-- {line}` looks like a header and is none; the nearest is `-- {nearest}: …`, and prose starts with more than one word"
+    )]
+    Header {
+        /// The file.
+        file: String,
+        /// The line.
+        line: String,
+        /// The known header that is nearest.
+        nearest: &'static str,
+    },
     /// A version in the header that is none.
     #[error("{0}: the header `-- oldest-app:` needs a version as in 1.2.3")]
     OldestApp(String),
@@ -81,10 +93,16 @@ impl File {
         }
         // Line ends and trailing blanks are an editor's business, not a change.
         let sql = text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n").trim_end().to_owned();
-        let header =
-            sql.lines().take_while(|line| line.starts_with("--")).find_map(|line| line.strip_prefix("-- oldest-app:"));
-        let oldest_app = header.map(|version| version.trim().parse()).transpose();
-        Ok(Self { oldest_app: oldest_app.map_err(|_| FileError::OldestApp(name.clone()))?, name, sql })
+        let mut oldest_app = None;
+        let comments = sql.lines().take_while(|line| line.is_empty() || line.starts_with("--"));
+        for line in comments.map(|line| line.trim_start_matches('-').trim()) {
+            if let Some(version) = line.strip_prefix("oldest-app:") {
+                oldest_app = Some(version.trim().parse().map_err(|_| FileError::OldestApp(name.clone()))?);
+            } else if let Some(nearest) = meant_header(line) {
+                return Err(FileError::Header { file: name, line: line.to_owned(), nearest });
+            }
+        }
+        Ok(Self { name, sql, oldest_app })
     }
 
     /// SHA-256 of the normalised text, in hexadecimal.
@@ -92,6 +110,20 @@ impl File {
         let digest = digest(&SHA256, self.sql.as_bytes());
         digest.as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
     }
+}
+
+/// What a header may be called.
+const HEADERS: [&str; 1] = ["oldest-app"];
+
+/// The known header that a comment seems to mean: a misspelt one would be ignored, and what it guards against happen.
+fn meant_header(comment: &str) -> Option<&'static str> {
+    let name = comment.split_once(':').map_or(comment, |(name, _)| name).trim();
+    let first = name.split_whitespace().next()?;
+    let distance = |known: &str, name: &str| strsim::osa_distance(known, &name.to_lowercase().replace(['_', ' '], "-"));
+    let nearest = HEADERS.into_iter().min_by_key(|known| distance(known, name))?;
+    let near = distance(nearest, name).min(distance(nearest, first)) <= 3;
+    let shaped = first == name && name.contains(['-', '_']) && name.starts_with(char::is_alphabetic);
+    (near || shaped).then_some(nearest)
 }
 
 #[cfg(test)]
@@ -110,6 +142,35 @@ mod tests {
         let checksum = |text| File::parse("20250101_a.sql".into(), text).unwrap().checksum();
         assert_eq!(checksum("SELECT 1;\nSELECT 2;"), checksum("SELECT 1;  \r\nSELECT 2;\t\r\n\r\n"));
         assert_ne!(checksum("SELECT 1;"), checksum("SELECT 2;"));
+    }
+
+    #[test]
+    fn a_misspelt_header_is_refused_and_prose_is_not() {
+        let parse = |text: &str| File::parse("20250101_a.sql".into(), text);
+        for header in [
+            "-- oldest_app: 1.2.0",
+            "-- oldest-ap: 1.2.0",
+            "-- Oldest-App: 1.2.0",
+            "-- oldest app: 1.2.0",
+            "--oldestapp:1.2.0",
+            "-- oldest-app 1.2.0",
+            "-- What it does.\n\n-- no-transactions",
+            "-- lock-timeout: 5s",
+        ] {
+            let refused = parse(header).unwrap_err().to_string();
+            assert!(refused.contains("the nearest is `-- oldest-app: …`"), "{refused}");
+        }
+        for prose in [
+            "-- People. A person has one account: theirs.",
+            "-- Note: row-level security is on.",
+            "-- row-level security, by hand",
+            "-- ----------\n--\n-- todo",
+            "-- The oldest application: gone.",
+            "CREATE TABLE a (id int);\n-- oldest_app: 1.2.0",
+        ] {
+            assert_eq!(parse(prose).unwrap().oldest_app, None);
+        }
+        assert_eq!(parse("-- Why.\n\n-- oldest-app: 1.2.0\n").unwrap().oldest_app, Some(Version::new(1, 2, 0)));
     }
 
     #[test]
