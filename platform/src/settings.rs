@@ -21,7 +21,7 @@ macro_rules! settings { ($($name:ident: $kind:literal, $default:literal, $secret
 } }
 
 settings! {
-    DATABASE_URL: "URL", "", true, "PostgreSQL, as api_platform_app";
+    DATABASE_URL: "URL", "", true, "PostgreSQL, as api_platform_app; ?sslmode=verify-full checks its certificate";
     EAP_MASTER_KEY: "32 bytes in base64", "", true, "root of all secrets at rest; make one with `platform secrets init`";
     EAP_PUBLIC_URL: "URL", "", false, "how the world reaches the platform: issuer of tokens, base of links";
     EAP_SMTP_URL: "URL", "", true, "mail server, as in smtps://user:password@host";

@@ -9,7 +9,7 @@ mod pool;
 mod scope;
 pub mod secrets;
 mod sql;
-mod tls;
+pub mod tls;
 mod transaction;
 
 pub use error::{ConstraintKind, Constraints, DbError, DbResult};

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::sync::Notify;
-use tokio_postgres::{Config, config::Host};
+use tokio_postgres::config::Host;
 use types::{OrgId, UserId};
 
 /// How long a request waits for one of the pool's connections, and a connection for PostgreSQL.
@@ -32,15 +32,11 @@ pub struct Options {
 impl Options {
     /// Whether every host is this machine.
     pub fn is_local(&self) -> DbResult<bool> {
-        let config = self.config()?;
+        let (config, _) = tls::parse(&self.url)?;
         Ok(config.get_hosts().iter().all(|host| match host {
             Host::Unix(_) => true,
             Host::Tcp(name) => name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.is_loopback()),
         }))
-    }
-
-    fn config(&self) -> DbResult<Config> {
-        self.url.parse().map_err(|error: tokio_postgres::Error| DbError::Settings(error.to_string()))
     }
 }
 
@@ -110,12 +106,12 @@ impl Work {
 impl Db {
     /// Connects when first used. The pool's connections start as `eap_tenant`, so that a bare statement sees nothing.
     pub fn new(options: &Options) -> DbResult<Self> {
-        let mut config = options.config()?;
+        let (mut config, tls) = tls::parse(&options.url)?;
         let startup = format!("{} {SESSION}", config.get_options().unwrap_or_default());
         config.options(startup.trim()).connect_timeout(WAIT).application_name("platform");
         // Fast recycling: nothing is reset, because nothing but SET LOCAL is ever set.
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(config, tls::connector()?, recycling);
+        let manager = Manager::from_config(config, tls, recycling);
         let pool = Pool::builder(manager).max_size(options.max_connections).runtime(Runtime::Tokio1);
         let pool = pool.wait_timeout(Some(WAIT)).create_timeout(Some(WAIT)).build();
         Ok(Self { pool: pool.map_err(|error| DbError::Settings(error.to_string()))?, committed: Committed::default() })

@@ -1,19 +1,17 @@
 //! A session of its own for the migrator.
 
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
-use std::{sync::Arc, time::Duration};
-use tokio_postgres::{Client, Config};
-use tokio_postgres_rustls::MakeRustlsConnect;
+use std::time::Duration;
+use tokio_postgres::{Client, error::SqlState};
 
 /// Why there is no session.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// The URL cannot be read.
-    #[error("DATABASE_URL cannot be read: {0}")]
-    Url(#[source] tokio_postgres::Error),
-    /// No TLS.
-    #[error("TLS cannot be set up")]
-    Tls(#[from] rustls::Error),
+    /// The URL cannot be used.
+    #[error("DATABASE_URL cannot be used: {0}")]
+    Url(String),
+    /// There is a server, but not this database.
+    #[error("{0}: make it, as a login that may create databases, with `CREATE DATABASE`")]
+    NoDatabase(String),
     /// The server does not let us in, or is not there.
     #[error("cannot connect to the database: {0}")]
     Refused(String),
@@ -21,16 +19,15 @@ pub enum ConnectError {
 
 /// Connects; the connection ends when the client is dropped.
 pub async fn connect(url: &str) -> Result<Client, ConnectError> {
-    let mut config: Config = url.parse().map_err(ConnectError::Url)?;
+    let (mut config, tls) = db::tls::parse(url).map_err(|error| match error {
+        db::DbError::Settings(problem) => ConnectError::Url(problem),
+        error => ConnectError::Url(error.to_string()),
+    })?;
     config.connect_timeout(Duration::from_secs(5)).application_name("platform migrate");
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let connected = config.connect(MakeRustlsConnect::new(tls)).await;
-    let (client, connection) = connected.map_err(|error| ConnectError::Refused(described(&error)))?;
+    let (client, connection) = config.connect(tls).await.map_err(|error| match error.code() {
+        Some(&SqlState::INVALID_CATALOG_NAME) => ConnectError::NoDatabase(described(&error)),
+        _ => ConnectError::Refused(described(&error)),
+    })?;
     tokio::spawn(connection);
     Ok(client)
 }
