@@ -198,32 +198,47 @@ async fn refuse_while_older_run(client: &Client, file: &File) -> Result<(), UpEr
 async fn apply(client: &Client, run: Uuid, file: &File) -> Result<Applied, UpError> {
     let mut patience = Patience::default();
     loop {
-        let (start, mut ran) = (Instant::now(), 0);
-        match try_apply(client, run, file, start, &mut ran).await {
+        let start = Instant::now();
+        match try_apply(client, run, file, start).await {
             Ok(()) => return Ok(Applied { name: file.name.clone(), took: start.elapsed() }),
-            Err(error) => patience.again(client, error).await.map_err(|error| located(file, ran, error))?,
+            Err(Failure { error, ran }) => {
+                patience.again(client, error).await.map_err(|error| located(file, ran, error))?;
+            }
         }
     }
 }
 
-/// Counts the statements that ran, so that one that fails can be found.
-async fn try_apply(client: &Client, run: Uuid, file: &File, start: Instant, ran: &mut usize) -> Result<(), Error> {
-    client.batch_execute(Patience::BEGIN).await?;
-    let mut messages = pin!(client.simple_query_raw(&file.sql).await?);
-    while let Some(message) = messages.try_next().await? {
-        *ran += usize::from(matches!(message, SimpleQueryMessage::CommandComplete(_)));
+/// What went wrong, and how many statements of the file ran before; none when it was not one of the file's.
+struct Failure {
+    error: Error,
+    ran: Option<usize>,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { error, ran: None }
     }
+}
+
+async fn try_apply(client: &Client, run: Uuid, file: &File, start: Instant) -> Result<(), Failure> {
+    client.batch_execute(Patience::BEGIN).await?;
+    let (mut messages, mut ran) = (pin!(client.simple_query_raw(&file.sql).await?), 0);
+    while let Some(message) = messages.try_next().await.map_err(|error| Failure { error, ran: Some(ran) })? {
+        ran += usize::from(matches!(message, SimpleQueryMessage::CommandComplete(_)));
+    }
+    // What a file sets, as a dump does with search_path, ends with it.
+    client.batch_execute("RESET ALL; RESET ROLE").await?;
     table::record(client, run, file, start.elapsed()).await?;
-    client.batch_execute("COMMIT").await
+    Ok(client.batch_execute("COMMIT").await?)
 }
 
 /// Points at what the server means.
-fn located(file: &File, ran: usize, error: Error) -> UpError {
+fn located(file: &File, ran: Option<usize>, error: Error) -> UpError {
     let Some(db) = error.as_db_error() else { return error.into() };
-    let place = match db.position() {
+    let place = ran.and_then(|ran| match db.position() {
         Some(ErrorPosition::Original(position)) => Some(Place::of_character(&file.sql, *position)),
         _ => Place::of_statement(&file.sql, ran),
-    };
+    });
     UpError::Statement { file: file.name.clone(), place, message: db.message().to_owned() }
 }
 

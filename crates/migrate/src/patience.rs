@@ -11,8 +11,10 @@ pub(crate) struct Patience(u32);
 const ATTEMPTS: u32 = 10;
 
 impl Patience {
-    /// Opens each attempt.
-    pub(crate) const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '500ms'; SET LOCAL statement_timeout = '1h'";
+    /// Opens each attempt. A server that does not look whether its client lives would go on with the statement of a
+    /// migrator that was killed, and keep the next one waiting.
+    pub(crate) const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '500ms'; SET LOCAL statement_timeout = '1h';
+        SET LOCAL client_connection_check_interval = '2s'";
 
     /// Rolls a failed attempt back and returns when the next one may start; the error, when that would not help.
     pub(crate) async fn again(&mut self, client: &Client, error: Error) -> Result<(), Error> {

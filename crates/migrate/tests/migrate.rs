@@ -1,8 +1,9 @@
 //! Migrations on a real database: order, refusals, what a failure and a second migrator leave.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 use migrate::{Files, State, UpError, login_problem, roles, status, up};
 use private_postgres::{Cluster, Programs, Purpose};
+use std::time::Duration;
 use testing::Database;
 
 const USERS: (&str, &str) = ("20250101_users.sql", "CREATE TABLE people (id int)");
@@ -89,6 +90,18 @@ async fn a_failing_statement_is_named_even_when_the_server_points_at_nothing() {
 }
 
 #[tokio::test]
+async fn what_a_file_sets_ends_with_it_and_what_fails_at_its_commit_names_it() {
+    let (_database, owner) = fresh().await;
+    let dump =
+        "SELECT pg_catalog.set_config('search_path', '', false); SET statement_timeout = '1ms'; SET ROLE admin_user";
+    let late = "CREATE TABLE late (id int UNIQUE DEFERRABLE INITIALLY DEFERRED); INSERT INTO late VALUES (1), (1)";
+    let all = files(&[("20250101_dump.sql", dump), USERS, ("20250110_late.sql", late)]);
+    let error = up(&owner, &all, |_| {}).await.unwrap_err().to_string();
+    assert!(error.starts_with("20250110_late.sql: duplicate key value"), "{error}");
+    assert_eq!(status(&owner, &all).await.unwrap()[1].state, State::Applied);
+}
+
+#[tokio::test]
 async fn a_file_that_would_leave_its_transaction_is_refused_before_anything_runs() {
     let (_database, owner) = fresh().await;
     let leaves = files(&[USERS, ("20250110_leaves.sql", "CREATE TABLE half (id int);\nCOMMIT;\nSELECT nonsense")]);
@@ -111,6 +124,42 @@ async fn every_missing_role_is_named_and_nothing_else_is_taken_for_one() {
     let ended = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'admin_user'";
     superuser.batch_execute(ended).await.unwrap();
     assert!(matches!(up(&owner, &files(&[USERS]), |_| {}).await, Err(UpError::Database(_))));
+}
+
+#[tokio::test]
+async fn up_after_one_that_was_killed_in_the_middle_of_a_file_succeeds() {
+    let (database, owner) = fresh().await;
+    let endless = files(&[USERS, ("20250110_long.sql", "CREATE TABLE half (id int); SELECT pg_sleep(600)")]);
+    let url = database.owner_url();
+    let killed = tokio::runtime::Runtime::new().unwrap();
+    killed.spawn(async move { up(&migrate::connect(&url).await.unwrap(), &endless, |_| {}).await });
+    let sleeps = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
+    while owner.query_one(sleeps, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        tokio::task::yield_now().await;
+    }
+    // As when the process dies: its socket closes and nothing more is said.
+    killed.shutdown_background();
+    let mended = files(&[USERS, ("20250110_long.sql", "CREATE TABLE half (id int)")]);
+    let again = tokio::time::timeout(Duration::from_secs(30), up(&owner, &mended, |_| {})).await;
+    assert_eq!(again.expect("soon").unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn no_files_empty_files_and_five_megabytes_are_fine() {
+    let (_database, owner) = fresh().await;
+    assert!(up(&owner, &files(&[]), |_| {}).await.unwrap().is_empty());
+    assert!(printed(&owner, &files(&[])).await.is_empty());
+    let big = format!("CREATE TABLE big AS SELECT * FROM (VALUES (''){}) v", format!(", ('{:100}')", 1).repeat(50_000));
+    assert!(big.len() > 5_000_000);
+    let all = files(&[USERS, ("20250110_empty.sql", "-- Nothing yet.\n;"), ("20250111_big.sql", &big)]);
+    assert_eq!(up(&owner, &all, |_| {}).await.unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_database_that_does_not_exist_is_named_with_what_to_do() {
+    let (database, _owner) = fresh().await;
+    let missing = migrate::connect(&database.owner_url().replace("/test_", "/gone_")).await.unwrap_err().to_string();
+    assert!(missing.contains("\" does not exist: make it") && missing.contains("CREATE DATABASE"), "{missing}");
 }
 
 #[tokio::test]
