@@ -96,9 +96,9 @@ impl World {
             "Value" if name == "indexed" => "[]".to_owned(),
             "Value" => "{}".to_owned(),
             "[u8]" => self.key_digest.clone(),
-            list if list.starts_with('[') => {
-                let one = self.value(name.trim_end_matches('s'), &list[1..list.len() - 1]);
-                let one = if list == "[Value]" { "{}" } else { &one };
+            array if array.starts_with('[') => {
+                let one = self.value(name.trim_end_matches('s'), &array[1..array.len() - 1]);
+                let one = if array == "[Value]" { "{}" } else { &one };
                 format!("{{\"{}\"}}", one.replace('\\', "\\\\").replace('"', "\\\""))
             }
             "EventId" | "RequestId" => self.resource.clone(),
@@ -115,9 +115,10 @@ impl World {
         for table in postgres.query(tables, &[]).await.unwrap() {
             let table: String = table.get(0);
             let names = [&self.org, &self.user, &self.resource, &self.resource_type, &self.session];
-            let named = names.map(|id| format!("t::text LIKE '%{id}%'")).join(" OR ");
-            let rows =
-                format!("SELECT coalesce(string_agg(t::text, ';' ORDER BY t::text), '') FROM {table} t WHERE {named}");
+            let condition = names.map(|id| format!("t::text LIKE '%{id}%'")).join(" OR ");
+            let rows = format!(
+                "SELECT coalesce(string_agg(t::text, ';' ORDER BY t::text), '') FROM {table} t WHERE {condition}"
+            );
             let _ = writeln!(text, "{table}: {}", one(&postgres, &rows).await);
         }
         text
@@ -148,7 +149,7 @@ async fn run(client: &Client, sql: &Sql, world: &World, scope: &Scope, end: &str
 
 fn shown(message: &SimpleQueryMessage) -> String {
     let SimpleQueryMessage::Row(row) = message else { return String::new() };
-    (0..row.len()).map(|column| format!("{}|", row.get(column).unwrap_or_default())).collect()
+    (0..row.len()).map(|column| row.get(column).unwrap_or_default()).collect::<Vec<_>>().join("|")
 }
 
 #[tokio::test]
