@@ -3,11 +3,18 @@
 use crate::{Authority, Limits, Metrics, Network, Revocations, TokenCache};
 use db::{Db, secrets::MasterKey};
 use std::{ops::Deref, sync::Arc};
+use tokio::sync::Notify;
 use types::{Clock, Rng};
 
 /// The application's state; a clone is the same one.
 #[derive(Clone)]
-pub struct App(Arc<AppParts>);
+pub struct App(Arc<Shared>);
+
+struct Shared {
+    parts: AppParts,
+    /// Wakes the worker of jobs of this process.
+    job_waits: Notify,
+}
 
 /// The parts of [`App`].
 pub struct AppParts {
@@ -49,13 +56,23 @@ pub struct ApiConfig {
 impl App {
     /// From its parts.
     pub fn new(parts: AppParts) -> Self {
-        Self(Arc::new(parts))
+        Self(Arc::new(Shared { parts, job_waits: Notify::new() }))
+    }
+
+    /// Somebody put a job into a transaction that was committed.
+    pub fn job_waits(&self) {
+        self.0.job_waits.notify_one();
+    }
+
+    /// Waits until somebody did.
+    pub(crate) async fn job(&self) {
+        self.0.job_waits.notified().await;
     }
 }
 
 impl Deref for App {
     type Target = AppParts;
     fn deref(&self) -> &AppParts {
-        &self.0
+        &self.0.parts
     }
 }

@@ -9,6 +9,7 @@ mod client;
 mod code;
 pub mod health;
 mod idempotency;
+pub mod jobs;
 pub mod layers;
 mod limits;
 pub mod metrics;
@@ -43,4 +44,5 @@ pub use token_cache::TokenCache;
 pub use validate::{Validate, Violations};
 
 /// Every statement of this crate.
-pub const STATEMENTS: &[&[db::Sql]] = &[idempotency::statements::ALL, revocation::statements::ALL];
+pub const STATEMENTS: &[&[db::Sql]] =
+    &[idempotency::statements::ALL, jobs::statements::ALL, revocation::statements::ALL];

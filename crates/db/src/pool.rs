@@ -68,6 +68,8 @@ pub enum Work {
     Refresh,
     /// Mail jobs are claimed and sent.
     Mail,
+    /// Jobs of organizations are claimed; each is done as its organization.
+    Jobs,
     /// Outbox rows move into the event log.
     Sequencer,
     /// A consumer reads the event log.
@@ -92,6 +94,7 @@ impl Work {
             Self::Login => "login",
             Self::Refresh => "refresh",
             Self::Mail => "mail",
+            Self::Jobs => "jobs",
             Self::Sequencer => "sequencer",
             Self::Consumer => "consumer",
             Self::Retention => "retention",

@@ -15,6 +15,7 @@ const TABLES: &[(&str, &[&str])] = &[
     ("idempotency_keys", &["person", "system", "tenant"]),
     ("instances", &["system"]),
     ("invalidations", &["person", "system", "tenant"]),
+    ("jobs", &["system", "tenant"]),
     ("mail_jobs", &["system"]),
     ("memberships", &["person", "system", "tenant"]),
     ("organizations", &["person", "system", "tenant"]),
