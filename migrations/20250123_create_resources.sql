@@ -5,8 +5,10 @@ CREATE TABLE resource_types (
     id uuid NOT NULL,
     name text NOT NULL,
     schema jsonb NOT NULL,
-    -- [{"field": "priority", "type": "number"}]
+    -- [{"field": "priority", "type": "number", "state": "ready"}]
     indexed jsonb NOT NULL,
+    -- The job that indexes the fields that are not ready, or that could not.
+    indexing_job_id uuid,
     version integer NOT NULL DEFAULT 1,
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,

@@ -1,4 +1,4 @@
-//! What runs beside the requests: readiness, the sequencer, revocations, upkeep.
+//! What runs beside the requests: readiness, the sequencer, revocations, organizations' jobs, upkeep.
 
 use crate::{Service, schema};
 use anyhow::Result;
@@ -42,6 +42,9 @@ sql! {
     pub fn erase_registrations(tx: SystemTx, now: Timestamp) -> exec Done =
         "DELETE FROM pending_registrations WHERE expires_at < $1";
 
+    /// Jobs that finished long ago.
+    pub fn erase_jobs(tx: SystemTx, before: Timestamp) -> exec Done = "DELETE FROM jobs WHERE finished_at < $1";
+
     /// Sessions that ended long ago.
     pub fn erase_sessions(tx: SystemTx, before: Timestamp) -> exec Done = "DELETE FROM sessions WHERE expires_at < $1";
 }
@@ -65,6 +68,9 @@ pub(crate) fn spawn(
     tasks.spawn(until(stop.clone(), upkeep(app.clone())));
     if services.contains(&Service::Auth) {
         tasks.spawn(identity::jobs(identity.clone(), stop.clone()));
+    }
+    if services.contains(&Service::Org) {
+        tasks.spawn(api::jobs::run(app.clone(), resources::JOBS.to_vec(), stop.clone()));
     }
     tasks.spawn(Sequencer::new(&app.clock, &app.rng).run(app.db.clone(), stop.clone()));
     tasks.close();
@@ -128,6 +134,7 @@ async fn upkeep(app: App) {
             erase_invalidations(tx).await?;
             erase_idempotency_keys(tx, now.minus(Duration::from_hours(24))).await?;
             erase_registrations(tx, now).await?;
+            erase_jobs(tx, now.minus(Duration::from_hours(30 * 24))).await?;
             erase_sessions(tx, now.minus(Duration::from_hours(30 * 24))).await
         });
         let done = done.await;

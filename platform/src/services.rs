@@ -33,7 +33,10 @@ impl Service {
         match self {
             Self::Auth => identity::auth_routes(identity.clone()),
             Self::User => identity::user_routes(identity.clone()),
-            Self::Org => orgs::routes(app.clone()).merge(resources::routes(app.clone())),
+            Self::Org => {
+                let own = orgs::routes(app.clone()).merge(resources::routes(app.clone()));
+                own.merge(api::jobs::routes(app.clone()))
+            }
         }
     }
 }

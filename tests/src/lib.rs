@@ -126,6 +126,23 @@ impl TestApp {
         self.sign_in(name, json!({ "organization_id": of.org })).await
     }
 
+    /// More notes than a request indexes by another field, `title`, so that a job does; its id.
+    pub async fn many_notes(&self, of: &Person) -> String {
+        let rows = "INSERT INTO resources (org_id, id, type_id, document, created_by, created_at, updated_at)
+            SELECT t.org_id, gen_random_uuid(), t.id, jsonb_build_object('title', 'n' || n), gen_random_uuid(), now(), now()
+            FROM resource_types t, generate_series(1, 1001) n WHERE t.org_id = $1";
+        let org: types::OrgId = of.org.parse().unwrap();
+        self.database.client("postgres").await.execute(rows, &[&org]).await.unwrap();
+        let mut note = of.get("/v1/resource-types/note").await;
+        let etag = note.header("etag").to_owned();
+        let indexed = json!([{ "field": "priority", "type": "number" }, { "field": "title", "type": "text" }]);
+        let body = json!({ "schema": note.body["schema"].take(), "indexed": indexed });
+        let put = of.request(Method::PUT, "/v1/resource-types/note").header("if-match", etag).json(&body);
+        let answer = send(put).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.body["indexing_job_id"].as_str().unwrap().to_owned()
+    }
+
     async fn account(&self, name: &str) -> Account {
         let email = Email::parse(&format!("{name}@example.com")).unwrap();
         Account::hashed(&self.server.identity().hasher, email, name, PASSWORD).await.unwrap()

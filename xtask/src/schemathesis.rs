@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use std::{
     collections::BTreeMap,
     env, fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
@@ -31,6 +31,11 @@ impl Drop for Platform {
 /// Operations that may end the session whose token asks: each runs alone, with a token of its own.
 const END_THE_SESSION: [&str; 3] = ["logout", "revoke_session", "change_member"];
 
+/// A job with the id that the document gives as an example: no request of the document's alone makes one.
+const JOB: &str = "INSERT INTO jobs (org_id, id, kind, state, input, result, needs, created_by, created_at, finished_at)
+    SELECT id, '0194723a-9588-7dcf-a16d-3c274de47d4b', 'index_resources', 'succeeded', '{}', '/v1/resource-types/note', 'resource_types:manage', id, now(), now()
+    FROM organizations";
+
 /// Runs schemathesis with all its checks: 10 examples an operation, 50 in the long run.
 pub(crate) fn run(wanted: &Wanted) -> Result<Outcome> {
     if let Err(error) = tools::SCHEMATHESIS.path() {
@@ -39,6 +44,7 @@ pub(crate) fn run(wanted: &Wanted) -> Result<Outcome> {
     let folder = env::temp_dir().join(format!("xtask-platform-{}", std::process::id()));
     let binary = build()?;
     let (_platform, api) = start(&binary, folder.clone())?;
+    write(&binary, &folder, JOB)?;
     let examples = if wanted.long { "50" } else { "10" };
     let all_others: Vec<_> = END_THE_SESSION.iter().flat_map(|one| ["--exclude-operation-id", one]).collect();
     let alone = END_THE_SESSION.iter().map(|one| vec!["--include-operation-id", one]);
@@ -76,6 +82,18 @@ fn start(binary: &Path, folder: PathBuf) -> Result<(Platform, String)> {
     // What it prints from now on is drained, or it would block.
     std::thread::spawn(move || lines.for_each(drop));
     Ok((platform, api.context("platform dev ended before it was ready")?))
+}
+
+/// Runs a statement as the owner of the tables.
+fn write(binary: &Path, folder: &Path, sql: &str) -> Result<()> {
+    let mut psql = Command::new(binary);
+    psql.args(["dev", "psql", "--data-dir"]).arg(folder).stdin(Stdio::piped()).stdout(Stdio::null());
+    let mut psql = psql.spawn().context("platform dev psql cannot be started")?;
+    psql.stdin.take().context("no input")?.write_all(format!("\\set ON_ERROR_STOP on\n{sql};\n").as_bytes())?;
+    if !psql.wait()?.success() {
+        bail!("psql refused: {sql}");
+    }
+    Ok(())
 }
 
 /// What `platform dev env` prints.

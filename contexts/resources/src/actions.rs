@@ -4,14 +4,12 @@ pub(crate) mod create_resource;
 pub(crate) mod create_type;
 pub(crate) mod delete_resource;
 pub(crate) mod delete_type;
+pub(crate) mod index_documents;
 pub(crate) mod known_types;
 pub(crate) mod update_resource;
 pub(crate) mod update_type;
 
-use crate::model::{
-    Fault,
-    field::{IndexedField, Value},
-};
+use crate::model::{Fault, declared::DeclaredField, field::Value};
 use db::DbError;
 use types::Timestamp;
 
@@ -30,8 +28,6 @@ pub(crate) enum Refusal {
     OtherVersion,
     #[error("the type keeps changing")]
     TypeChanges,
-    #[error("the type has more resources than can be indexed anew")]
-    TooManyToIndex,
     #[error("some values cannot be taken")]
     Faults(Vec<Fault>),
     #[error("a schema that was accepted cannot be used: {}", .0.detail)]
@@ -72,6 +68,6 @@ impl<'a> Columns<'a> {
 }
 
 /// A type's definition as it is stored.
-fn stored(indexed: &[IndexedField]) -> serde_json::Value {
+fn stored(indexed: &[DeclaredField]) -> serde_json::Value {
     serde_json::json!(indexed)
 }

@@ -7,12 +7,16 @@ mod store;
 
 pub use routes::routes;
 
-use actions::known_types::KnownTypes;
-use api::App;
+use actions::{index_documents, known_types::KnownTypes};
+use api::{App, jobs::Kind};
 use axum::extract::FromRef;
 
 /// Every statement of this context.
 pub const STATEMENTS: &[&[db::Sql]] = store::STATEMENTS;
+
+/// The jobs of this context.
+pub const JOBS: &[Kind] =
+    &[Kind { name: index_documents::KIND, step: |app, held| Box::pin(index_documents::step(app, held)) }];
 
 /// What the handlers share; a clone is the same one.
 #[derive(Clone)]

@@ -1,5 +1,6 @@
 //! What a resource type, a document and a list are: pure rules, no I/O.
 
+pub(crate) mod declared;
 pub(crate) mod document;
 pub(crate) mod field;
 pub(crate) mod list;

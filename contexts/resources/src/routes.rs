@@ -14,9 +14,10 @@ mod replace_resource_type;
 
 use crate::{
     Resources,
-    actions::{Refusal, update_type::MAX_INDEXED},
+    actions::Refusal,
     model::{
         Fault,
+        declared::DeclaredField,
         field::{self, IndexedField},
         is_type_name, schema,
     },
@@ -25,7 +26,7 @@ use crate::{
 use api::{App, Code, Problem, Violations};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, value::RawValue};
-use types::{ResourceId, ResourceTypeId, Timestamp, UserId};
+use types::{JobId, ResourceId, ResourceTypeId, Timestamp, UserId};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -69,7 +70,10 @@ pub(crate) struct ResourceType {
     /// The JSON Schema (2020-12) that every document fits.
     #[schema(value_type = Object)]
     schema: Value,
-    indexed: Vec<IndexedField>,
+    indexed: Vec<DeclaredField>,
+    /// The job that indexes the documents by the fields that are `building`, or that found some that do not fit those
+    /// that are `failed`.
+    indexing_job_id: Option<JobId>,
     version: i32,
     created_at: Timestamp,
     updated_at: Timestamp,
@@ -77,8 +81,8 @@ pub(crate) struct ResourceType {
 
 impl From<ResourceTypeRow> for ResourceType {
     fn from(row: ResourceTypeRow) -> Self {
-        let ResourceTypeRow { id, name, schema, indexed, version, created_at, updated_at } = row;
-        Self { id, name, schema, indexed: indexed.0, version, created_at, updated_at }
+        let ResourceTypeRow { id, name, schema, indexed, indexing_job_id, version, created_at, updated_at } = row;
+        Self { id, name, schema, indexed: indexed.0, indexing_job_id, version, created_at, updated_at }
     }
 }
 
@@ -120,10 +124,6 @@ impl From<Refusal> for Problem {
             Refusal::TypeInUse => Self::new(Code::StillInUse).detail("resources of this type exist; delete them first"),
             Refusal::OtherVersion => Self::new(Code::PreconditionFailed),
             Refusal::TypeChanges => Self::new(Code::Conflict).detail("the resource type changed at the same time"),
-            Refusal::TooManyToIndex => {
-                let detail = format!("can be changed while the type has at most {MAX_INDEXED} resources");
-                Self::value("/indexed", "too_many_resources", &detail)
-            }
             Refusal::Faults(faults) => faults.iter().fold(Self::new(Code::Invalid), |problem, fault| {
                 problem.invalid(&fault.pointer, fault.code, &fault.detail)
             }),

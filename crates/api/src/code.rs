@@ -80,7 +80,7 @@ codes! {
     Invalid = "invalid", UNPROCESSABLE_ENTITY, "Some values cannot be taken",
         "Correct every value that `errors` points at.";
     NotIndexed = "not_indexed", UNPROCESSABLE_ENTITY, "The list cannot be filtered or sorted like this",
-        "Filter and sort by one field that the resource type declares in `indexed`, or sort by id.";
+        "Filter and sort by one field that the resource type declares in `indexed` and that is `ready`, or sort by id.";
     IdempotencyMismatch = "idempotency_mismatch", UNPROCESSABLE_ENTITY, "The idempotency key was used for another request",
         "Use a new key for each new operation and body.";
     PreconditionRequired = "precondition_required", PRECONDITION_REQUIRED, "A condition is needed for this change",

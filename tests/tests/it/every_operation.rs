@@ -64,6 +64,7 @@ fn filled(path: &str) -> String {
         ("/v1/auth/sessions/{id}", "ses_01jhs3n5c8fq7t2v9w4x6y8zab"),
         ("/v1/resources/{id}", "res_01jhs3n5c8fq7t2v9w4x6y8zab"),
         ("/v1/resource-types/{name}", "nothing"),
+        ("/v1/jobs/{id}", "job_01jhs3n5c8fq7t2v9w4x6y8zab"),
     ];
     let known = ids.iter().find(|(template, _)| *template == path);
     if let Some((template, id)) = known {
@@ -123,6 +124,7 @@ async fn what_belongs_to_another_organization_is_not_found_by_any_operation_with
     let bob = app.member(&alice, "bob", Role::Member).await;
     alice.note_type().await;
     let note = alice.note("secret", 1).await;
+    let job = app.many_notes(&alice).await;
     let session = alice.get("/v1/auth/sessions").await.body["data"][0]["id"].as_str().unwrap().to_owned();
     let theirs = [
         ("/v1/users/{id}", bob.id.clone()),
@@ -130,6 +132,7 @@ async fn what_belongs_to_another_organization_is_not_found_by_any_operation_with
         ("/v1/auth/sessions/{id}", session),
         ("/v1/resources/{id}", note),
         ("/v1/resource-types/{name}", "note".to_owned()),
+        ("/v1/jobs/{id}", job),
     ];
     let mut asked = 0;
     for operation in operations(&app).await.iter().filter(|one| one.path.contains('{')) {

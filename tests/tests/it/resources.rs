@@ -2,6 +2,7 @@
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use std::time::Duration;
 use tests::{Answer, Person, TestApp, send};
 use types::Role;
 
@@ -172,10 +173,73 @@ async fn every_change_is_in_the_event_log() {
     let id = alice.note("logged", 1).await;
     alice.delete(&format!("/v1/resources/{id}")).await;
     let postgres = app.database.client("postgres").await;
-    tests::until(std::time::Duration::from_secs(5), async || {
+    tests::until(Duration::from_secs(5), async || {
         let kinds = "SELECT array_agg(kind ORDER BY position) FROM events WHERE target = $1";
         let kinds: Option<Vec<String>> = postgres.query_one(kinds, &[&id]).await.unwrap().get(0);
         kinds.unwrap_or_default() == ["resource.created", "resource.deleted"]
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_job_indexes_many_resources_by_another_field_and_goes_on_in_another_process() {
+    let app = TestApp::new().await;
+    let alice = app.owner("alice").await;
+    alice.note_type().await;
+    alice.note("first", 1).await;
+    // Held up, so that the process that begins cannot end it.
+    let mut postgres = app.database.client("postgres").await;
+    let lock = postgres.transaction().await.unwrap();
+    lock.batch_execute("SELECT FROM resources FOR UPDATE").await.unwrap();
+    let job = format!("/v1/jobs/{}", app.many_notes(&alice).await);
+    tests::until(Duration::from_secs(10), async || alice.get(&job).await.body["state"] == "running").await;
+    let list = alice.get("/v1/resources?type=note&sort=title&limit=200").await;
+    assert_eq!((list.status.as_u16(), list.code()), (422, "not_indexed"), "{list:?}");
+    let database = app.database.clone();
+    app.stop().await;
+    lock.rollback().await.unwrap();
+    let client = database.client("postgres").await;
+    client.batch_execute("UPDATE jobs SET lease_until = now()").await.unwrap();
+    let app = TestApp::on(database).await;
+    let alice = alice.at(&app);
+    tests::until(Duration::from_secs(10), async || alice.get(&job).await.body["state"] == "succeeded").await;
+    let ended = alice.get(&job).await.body;
+    assert_eq!(ended["progress"], json!({ "done": 1_002, "total": 1_002 }));
+    assert_eq!(ended["result"], "/v1/resource-types/note");
+    let list = alice.get("/v1/resources?type=note&sort=title&limit=1").await;
+    assert_eq!(list.body["data"][0]["document"]["title"], "first");
+    let highest = alice.get("/v1/resources?type=note&sort=-title&limit=1").await;
+    assert_eq!(highest.body["data"][0]["document"]["title"], "n999");
+}
+
+#[tokio::test]
+async fn who_did_not_make_a_job_sees_it_only_with_the_right_to_make_one() {
+    let app = TestApp::new().await;
+    let alice = app.owner("alice").await;
+    let (ada, bob) = (app.member(&alice, "ada", Role::Admin).await, app.member(&alice, "bob", Role::Member).await);
+    alice.note_type().await;
+    let job = format!("/v1/jobs/{}", app.many_notes(&alice).await);
+    for (person, status) in [(&alice, 200), (&ada, 200), (&bob, 404)] {
+        assert_eq!(person.get(&job).await.status, status, "{}", person.email);
+    }
+}
+
+#[tokio::test]
+async fn a_job_is_erased_30_days_after_it_finished() {
+    let app = TestApp::new().await;
+    let alice = app.owner("alice").await;
+    alice.note_type().await;
+    let job = format!("/v1/jobs/{}", app.many_notes(&alice).await);
+    tests::until(Duration::from_secs(10), async || !alice.get(&job).await.body["finished_at"].is_null()).await;
+    let finished = async |days: i32| {
+        let client = app.database.client("postgres").await;
+        let set = "UPDATE jobs SET finished_at = now() - make_interval(days => $1)";
+        client.execute(set, &[&days]).await.unwrap();
+        // Each process begins by erasing what is past its time.
+        TestApp::on(app.database.clone()).await
+    };
+    let _young = finished(29).await;
+    assert_eq!(alice.get(&job).await.status, 200);
+    let _old = finished(31).await;
+    tests::until(Duration::from_secs(10), async || alice.get(&job).await.status == 404).await;
 }

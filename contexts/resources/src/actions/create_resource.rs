@@ -20,12 +20,17 @@ pub(crate) async fn run(
     (of, document): (&str, &Value),
 ) -> Result<(ResourceRow, Arc<str>), Refusal> {
     // What is remembered of the type may be out of date; after one look at the database it is not.
-    for _ in 0..2 {
+    for is_last in [false, true] {
         let known = state.types.by_name(tx, caller.org, of).await?;
-        if let Some(row) = insert(state, tx, caller, (&known, document)).await? {
-            let data = json!({"type": &*known.name, "version": row.version});
-            tx.emit(caller.event(Kind::ResourceCreated, &state.app).target(&row.id).data(data).into());
-            return Ok((row, known.name.clone()));
+        match insert(state, tx, caller, (&known, document)).await {
+            Ok(None) => {}
+            Err(Refusal::Faults(_)) if !is_last => {}
+            Err(refusal) => return Err(refusal),
+            Ok(Some(row)) => {
+                let data = json!({"type": &*known.name, "version": row.version});
+                tx.emit(caller.event(Kind::ResourceCreated, &state.app).target(&row.id).data(data).into());
+                return Ok((row, known.name.clone()));
+            }
         }
         state.types.forget(caller.org, of);
     }

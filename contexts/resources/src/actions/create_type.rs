@@ -3,7 +3,10 @@
 use super::{Refusal, stored};
 use crate::{
     Resources,
-    model::field::IndexedField,
+    model::{
+        declared::{DeclaredField, FieldState},
+        field::IndexedField,
+    },
     store::resource_types::{self, ResourceTypeRow},
 };
 use api::Caller;
@@ -20,7 +23,9 @@ pub(crate) async fn run(
 ) -> Result<ResourceTypeRow, Refusal> {
     let now = state.app.clock.now();
     let id = ResourceTypeId::new(&state.app.rng, now);
-    let made = resource_types::insert(tx, caller.org, id, name, schema, &stored(indexed), now).await;
+    // There is no document yet.
+    let fields: Vec<_> = indexed.iter().map(|field| DeclaredField::new(field, FieldState::Ready)).collect();
+    let made = resource_types::insert(tx, caller.org, id, name, schema, &stored(&fields), now).await;
     let row = made.on_constraint("resource_types_name_key", Refusal::NameTaken)?;
     let event = caller.event(Kind::ResourceTypeCreated, &state.app).target(&row.id).data(json!({"name": name}));
     tx.emit(event.into());

@@ -1,20 +1,21 @@
 //! Resource types ready for use, remembered, so that most requests need no read of their own for them.
 //!
-//! A write names the version it was checked against and is refused when another is current, so memory can never let a
-//! wrong document in. A list may miss a type's change for [`FRESH`].
+//! A write names the version it was checked against and comes to nothing when another is current, so memory can never let
+//! a wrong document in. A list by a field names it too and finds nothing when another is current; whoever finds nothing, or
+//! would refuse, looks again. A field that is ready stays so while the version is the same.
 
 use super::Refusal;
 use crate::{
-    model::{field::IndexedField, is_type_name, schema},
+    model::{declared::DeclaredField, is_type_name, schema},
     store::resource_types::{self, ResourceTypeRow},
 };
 use db::{In, OrgRead};
 use jsonschema::Validator;
 use moka::sync::Cache;
 use std::{sync::Arc, time::Duration};
-use types::{OrgId, ResourceTypeId};
+use types::{JobId, OrgId, ResourceTypeId};
 
-/// How long a list may go by what was read before.
+/// How long anything may go by what was read before.
 const FRESH: Duration = Duration::from_secs(2);
 /// A compiled schema may take megabytes.
 const SCHEMAS: u64 = 1_000;
@@ -25,8 +26,16 @@ pub(crate) struct KnownType {
     pub(crate) id: ResourceTypeId,
     pub(crate) name: Arc<str>,
     pub(crate) version: i32,
-    pub(crate) indexed: Vec<IndexedField>,
+    pub(crate) indexed: Vec<DeclaredField>,
+    pub(crate) indexing_job_id: Option<JobId>,
     pub(crate) schema: Arc<Validator>,
+}
+
+impl KnownType {
+    /// Whether lists go by both in the same way.
+    pub(crate) fn is_as(&self, other: &Self) -> bool {
+        (self.id, self.version, &self.indexed) == (other.id, other.version, &other.indexed)
+    }
 }
 
 /// What this process remembers of all organizations' types.
@@ -107,8 +116,8 @@ impl KnownTypes {
         self.schemas.insert(key, schema.clone());
         let name: Arc<str> = row.name.into();
         self.names.insert((org, row.id), name.clone());
-        let known = KnownType { id: row.id, name, version: row.version, indexed: row.indexed.0, schema };
-        let known = Arc::new(known);
+        let ResourceTypeRow { id, version, indexed, indexing_job_id, .. } = row;
+        let known = Arc::new(KnownType { id, name, version, indexed: indexed.0, indexing_job_id, schema });
         self.by_name.insert((org, known.name.to_string()), known.clone());
         Ok(known)
     }

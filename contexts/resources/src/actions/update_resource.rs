@@ -41,12 +41,17 @@ pub(crate) async fn run(
     }
     let document = changed(&row, change);
     // What is remembered of the type may be out of date; after one look at the database it is not.
-    for _ in 0..2 {
+    for is_last in [false, true] {
         let known = state.types.by_id(tx, caller.org, row.type_id).await?;
-        if let Some(row) = update(state, tx, caller, (&known, &row, &document)).await? {
-            let data = json!({"type": &*known.name, "version": row.version});
-            tx.emit(caller.event(Kind::ResourceUpdated, &state.app).target(&row.id).data(data).into());
-            return Ok((row, known.name.clone()));
+        match update(state, tx, caller, (&known, &row, &document)).await {
+            Ok(None) => {}
+            Err(Refusal::Faults(_)) if !is_last => {}
+            Err(refusal) => return Err(refusal),
+            Ok(Some(row)) => {
+                let data = json!({"type": &*known.name, "version": row.version});
+                tx.emit(caller.event(Kind::ResourceUpdated, &state.app).target(&row.id).data(data).into());
+                return Ok((row, known.name.clone()));
+            }
         }
         state.types.forget(caller.org, &known.name);
     }

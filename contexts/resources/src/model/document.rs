@@ -1,9 +1,6 @@
 //! Documents: what none may contain, whether one fits its type, and JSON Merge Patch (RFC 7396).
 
-use super::{
-    Fault,
-    field::{IndexedField, Value as FieldValue},
-};
+use super::{Fault, declared::DeclaredField, field::Value as FieldValue};
 use jsonschema::Validator;
 use serde_json::{Map, Value};
 
@@ -14,7 +11,7 @@ const MAX_FAULTS: usize = 50;
 pub(crate) fn check<'a>(
     document: &Value,
     validator: &Validator,
-    indexed: &'a [IndexedField],
+    indexed: &'a [DeclaredField],
 ) -> Result<Vec<(&'a str, FieldValue)>, Vec<Fault>> {
     let mut faults: Vec<_> = validator.iter_errors(document).take(MAX_FAULTS).map(|error| described(&error)).collect();
     let mut values = Vec::with_capacity(indexed.len());
@@ -58,7 +55,7 @@ pub(crate) fn merge(document: &mut Map<String, Value>, patch: Map<String, Value>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{field::FieldType, schema};
+    use crate::model::{declared::FieldState, field::FieldType, schema};
     use serde_json::json;
 
     fn merged(document: Value, patch: Value) -> Value {
@@ -87,7 +84,7 @@ mod tests {
     #[test]
     fn all_faults_are_told_at_once_and_none_repeats_the_value() {
         let validator = schema::compile(&json!({"properties": {"a": {"type": "number"}}, "required": ["b"]})).unwrap();
-        let indexed = [IndexedField { field: "c".to_owned(), kind: FieldType::Number }];
+        let indexed = [DeclaredField { field: "c".to_owned(), kind: FieldType::Number, state: FieldState::Ready }];
         let faults = check(&json!({"a": "hush", "c": "x"}), &validator, &indexed).unwrap_err();
         assert_eq!(faults.len(), 3, "{faults:?}");
         assert!(!format!("{faults:?}").contains("hush"), "{faults:?}");

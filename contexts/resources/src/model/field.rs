@@ -18,7 +18,7 @@ pub(super) const MIN_TIME: i64 = -62_135_596_800_000;
 /// The end of the year 9999, likewise.
 pub(super) const MAX_TIME: i64 = 253_402_207_200_000;
 
-/// A field that lists can filter and sort by.
+/// A field that lists are to filter and sort by.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct IndexedField {
@@ -85,7 +85,7 @@ impl FieldType {
         }
     }
 
-    fn read(self, value: &Json) -> Option<Value> {
+    pub(super) fn read(self, value: &Json) -> Option<Value> {
         match (self, value) {
             (Self::Number, Json::Number(number)) => number.as_f64().map(Value::Number),
             (Self::Text | Self::Time, Json::String(text)) => self.parse(text),
@@ -93,24 +93,11 @@ impl FieldType {
         }
     }
 
-    fn expects(self) -> String {
+    pub(super) fn expects(self) -> String {
         match self {
             Self::Text => format!("is indexed as text: at most {MAX_TEXT} bytes"),
             Self::Number => "is indexed as number".to_owned(),
             Self::Time => "is indexed as time (RFC 3339)".to_owned(),
-        }
-    }
-}
-
-impl IndexedField {
-    /// Its value in a document, if it has one.
-    pub(crate) fn value_in(&self, document: &Json) -> Result<Option<Value>, Fault> {
-        let found = self.field.split('.').try_fold(document, |value, name| value.get(name));
-        match found {
-            None | Some(Json::Null) => Ok(None),
-            Some(value) => self.kind.read(value).map(Some).ok_or_else(|| {
-                Fault::new(format!("/document/{}", self.field.replace('.', "/")), "indexed", self.kind.expects())
-            }),
         }
     }
 }
@@ -144,28 +131,9 @@ fn is_path(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn field(field: &str, kind: FieldType) -> IndexedField {
         IndexedField { field: field.to_owned(), kind }
-    }
-
-    #[test]
-    fn values_are_found_by_dotted_paths_and_must_have_the_declared_type() {
-        let document = json!({"a": {"b": 2}, "c": null, "t": "2025-01-17T14:00:00Z", "bad": "tomorrow"});
-        let value = |path, kind| field(path, kind).value_in(&document);
-        assert_eq!(value("a.b", FieldType::Number), Ok(Some(Value::Number(2.0))));
-        assert_eq!(value("a.x", FieldType::Number), Ok(None));
-        assert_eq!(value("c", FieldType::Text), Ok(None));
-        assert!(matches!(value("t", FieldType::Time), Ok(Some(Value::Time(_)))));
-        assert_eq!(value("a.b", FieldType::Text).unwrap_err().pointer, "/document/a/b");
-        assert_eq!(value("bad", FieldType::Time).unwrap_err().code, "indexed");
-    }
-
-    #[test]
-    fn a_text_that_no_index_holds_is_refused() {
-        let document = json!({"a": "x".repeat(MAX_TEXT + 1)});
-        assert!(field("a", FieldType::Text).value_in(&document).is_err());
     }
 
     #[test]

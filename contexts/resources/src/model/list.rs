@@ -3,7 +3,10 @@
 //! Every condition and every cursor is a pair of bounds on (value, id), both exclusive: `gte:v` starts before the first id
 //! at `v`, `gt:v` after the last. So one statement an order serves all of them.
 
-use super::field::{FieldType, IndexedField, MAX_TEXT, Value};
+use super::{
+    declared::{DeclaredField, FieldState},
+    field::{FieldType, MAX_TEXT, Value},
+};
 use types::{ResourceId, Timestamp};
 use uuid::Uuid;
 
@@ -14,6 +17,8 @@ pub(crate) enum Refusal {
     Malformed(String),
     /// No index has this order.
     NotIndexed(String),
+    /// It is declared, but not every document is indexed by it.
+    NotReady(String, FieldState),
 }
 
 /// What the list is ordered by.
@@ -136,12 +141,15 @@ fn condition(text: &str) -> Result<Condition<'_>, Refusal> {
     if ["eq", "gt", "gte", "lt", "lte"].contains(&operator) { Ok((field, operator, value)) } else { Err(malformed()) }
 }
 
-fn declared<'a>(indexed: &'a [IndexedField], field: &str) -> Result<&'a IndexedField, Refusal> {
-    let known = indexed.iter().find(|known| known.field == field);
-    known.ok_or_else(|| Refusal::NotIndexed(format!("{field} is not declared in indexed")))
+fn declared<'a>(indexed: &'a [DeclaredField], field: &str) -> Result<&'a DeclaredField, Refusal> {
+    match indexed.iter().find(|known| known.field == field) {
+        Some(known) if known.state == FieldState::Ready => Ok(known),
+        Some(known) => Err(Refusal::NotReady(known.field.clone(), known.state)),
+        None => Err(Refusal::NotIndexed(format!("{field} is not declared in indexed"))),
+    }
 }
 
-fn filtered(indexed: &[IndexedField], filter: &str) -> Result<(String, Range), Refusal> {
+fn filtered(indexed: &[DeclaredField], filter: &str) -> Result<(String, Range), Refusal> {
     let conditions = conditions(filter)?;
     let field = declared(indexed, conditions[0].0)?;
     let mut range = Range::all(field.kind);
@@ -158,7 +166,7 @@ fn filtered(indexed: &[IndexedField], filter: &str) -> Result<(String, Range), R
 }
 
 /// The list that `filter` and `sort` ask for. Without `sort`: by the filtered field, else by id.
-pub(crate) fn parse(indexed: &[IndexedField], filter: Option<&str>, sort: Option<&str>) -> Result<List, Refusal> {
+pub(crate) fn parse(indexed: &[DeclaredField], filter: Option<&str>, sort: Option<&str>) -> Result<List, Refusal> {
     let (name, descending) = match sort {
         Some(sort) => (Some(sort.trim_start_matches('-')), sort.starts_with('-')),
         None => (None, false),
@@ -188,9 +196,9 @@ pub(crate) fn parse(indexed: &[IndexedField], filter: Option<&str>, sort: Option
 mod tests {
     use super::*;
 
-    fn indexed() -> Vec<IndexedField> {
+    fn indexed() -> Vec<DeclaredField> {
         [("priority", FieldType::Number), ("title", FieldType::Text), ("due", FieldType::Time)]
-            .map(|(field, kind)| IndexedField { field: field.to_owned(), kind })
+            .map(|(field, kind)| DeclaredField { field: field.to_owned(), kind, state: FieldState::Ready })
             .to_vec()
     }
 
@@ -226,6 +234,16 @@ mod tests {
             assert!(matches!(refused(Some(filter), None), Refusal::Malformed(_)), "{filter}");
         }
         assert!(matches!(refused(Some("priority:gt:1,priority:gte:2"), None), Refusal::Malformed(_)));
+    }
+
+    #[test]
+    fn a_field_that_is_not_ready_is_refused_as_such() {
+        for state in [FieldState::Building, FieldState::Failed] {
+            let indexed = [DeclaredField { field: "due".to_owned(), kind: FieldType::Time, state }];
+            let refusal = Err(Refusal::NotReady("due".to_owned(), state));
+            assert_eq!(parse(&indexed, None, Some("-due")), refusal);
+            assert_eq!(parse(&indexed, Some("due:gt:2025-01-17T14:00:00Z"), None), refusal);
+        }
     }
 
     #[test]

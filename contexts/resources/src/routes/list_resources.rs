@@ -3,10 +3,11 @@
 use super::Resource;
 use crate::{
     Resources,
-    actions::Refusal as ActionRefusal,
+    actions::{Refusal as ActionRefusal, known_types::KnownType},
     model::{
+        declared::FieldState,
         field::Value,
-        list::{self, List, Refusal},
+        list::{self, Refusal},
     },
     store::{
         resource_values,
@@ -17,7 +18,7 @@ use api::{Can, Code, Cursor, Limit, Page, Problem, ValidQuery, Validate, Violati
 use axum::extract::State;
 use db::OrgRead;
 use serde::Deserialize;
-use types::{Permission, ResourceId, ResourceTypeId, permission::ReadResources};
+use types::{JobId, Permission, ResourceId, permission::ReadResources};
 use utoipa::IntoParams;
 
 /// Which resources, and which page of them.
@@ -30,7 +31,7 @@ pub(crate) struct ListResourcesQuery {
     #[param(example = "ticket")]
     of: Option<String>,
     /// `field:eq:value`, or one or two of `field:gt:value`, `gte`, `lt`, `lte`, joined by a comma; the field is one that
-    /// the type declares in `indexed`
+    /// the type declares in `indexed` and that is `ready`
     #[param(example = "priority:gte:2,priority:lt:5")]
     filter: Option<String>,
     /// `id`, the filtered field or, without a filter, any declared one; `-` before it turns the order around. Without
@@ -73,17 +74,8 @@ pub(crate) async fn list_resources(
     ValidQuery(query): ValidQuery<ListResourcesQuery>,
 ) -> Result<Page<Resource>, Problem> {
     let db = state.app.db.read(caller.org).await?;
-    let known = match &query.of {
-        Some(of) => Some(state.types.by_name(&db, caller.org, of).await?),
-        None => None,
-    };
-    let indexed = known.as_ref().map(|known| &*known.indexed).unwrap_or_default();
-    let mut list = list::parse(indexed, query.filter.as_deref(), query.sort.as_deref()).map_err(refused)?;
     let cursor = Cursor::of("list_resources", &(&query.of, &query.filter, &query.sort));
-    if let Some((id, value)) = cursor.decode::<Place>(query.cursor.as_deref())? {
-        list.continue_after(id, value.as_deref()).ok_or(Code::InvalidCursor)?;
-    }
-    let rows = read(&db, known.map(|known| known.id), &list, query.limit.and_one()).await?;
+    let rows = find(&state, &db, &query, &cursor).await?;
     let named = name(&state, &db, rows).await?;
     let place = |(resource, value): &(Resource, Option<Value>)| {
         cursor.encode(&(resource.id, value.as_ref().map(ToString::to_string)))
@@ -91,9 +83,45 @@ pub(crate) async fn list_resources(
     Ok(Page::new(named, query.limit, place, |(resource, _)| resource))
 }
 
-async fn read(db: &OrgRead, of: Option<ResourceTypeId>, list: &List, limit: i64) -> Result<Vec<Found>, Problem> {
+/// The rows of a page. What is remembered of the type may be out of date: what finds nothing or would be refused is looked
+/// at again, until the type is known to be as it was for the last look.
+async fn find(
+    state: &Resources,
+    db: &OrgRead,
+    query: &ListResourcesQuery,
+    cursor: &Cursor,
+) -> Result<Vec<Found>, Problem> {
+    let Some(of) = &query.of else { return read(db, None, query, cursor).await };
+    let mut known = state.types.by_name(db, db.org(), of).await?;
+    loop {
+        let found = read(db, Some(&known), query, cursor).await;
+        if found.as_ref().is_ok_and(|rows| !rows.is_empty()) {
+            return found;
+        }
+        state.types.forget(db.org(), of);
+        let current = state.types.by_name(db, db.org(), of).await?;
+        if current.is_as(&known) {
+            return found;
+        }
+        known = current;
+    }
+}
+
+async fn read(
+    db: &OrgRead,
+    of: Option<&KnownType>,
+    query: &ListResourcesQuery,
+    cursor: &Cursor,
+) -> Result<Vec<Found>, Problem> {
+    let indexed = of.map(|of| &*of.indexed).unwrap_or_default();
+    let list = list::parse(indexed, query.filter.as_deref(), query.sort.as_deref());
+    let mut list = list.map_err(|refusal| refused(refusal, of.and_then(|of| of.indexing_job_id)))?;
+    if let Some((id, value)) = cursor.decode::<Place>(query.cursor.as_deref())? {
+        list.continue_after(id, value.as_deref()).ok_or(Code::InvalidCursor)?;
+    }
+    let limit = query.limit.and_one();
     let rows = match of {
-        Some(of) => return Ok(resource_values::list(db, of, list, limit).await?),
+        Some(of) => return Ok(resource_values::list(db, (of.id, of.version), &list, limit).await?),
         None if list.descending => resources::of_org_descending(db, db.org(), list.before, limit).await?,
         None => resources::of_org(db, db.org(), list.after, limit).await?,
     };
@@ -114,9 +142,18 @@ async fn name(
     Ok(named)
 }
 
-fn refused(refusal: Refusal) -> Problem {
+fn refused(refusal: Refusal, job: Option<JobId>) -> Problem {
+    let job = job.map(|job| job.to_string()).unwrap_or_default();
     match refusal {
         Refusal::Malformed(detail) => Problem::value("/filter", "filter", &detail),
         Refusal::NotIndexed(detail) => Problem::new(Code::NotIndexed).detail(detail),
+        Refusal::NotReady(field, FieldState::Failed) => {
+            let detail = format!("some documents do not fit {field}: job {job} names them");
+            Problem::new(Code::NotIndexed).detail(detail)
+        }
+        Refusal::NotReady(field, _) => {
+            let detail = format!("{field} is being built: wait until job {job} has succeeded");
+            Problem::new(Code::NotIndexed).detail(detail)
+        }
     }
 }

@@ -20,8 +20,7 @@ pub(crate) struct ReplaceResourceTypeRequest {
     /// A JSON Schema (2020-12), with the limits of a new type's. Documents that exist have to fit at their next change.
     #[schema(value_type = Object, example = json!({"type": "object", "required": ["title"]}))]
     schema: Value,
-    /// Fields that lists can filter and sort by, at most 16. Other ones than now: only while the type has at most 10,000
-    /// resources, and only if every document fits them.
+    /// Fields that lists can filter and sort by, at most 16. Every document has to fit them.
     #[serde(default)]
     #[schema(max_items = 16)]
     indexed: Vec<IndexedField>,
@@ -35,7 +34,10 @@ impl Validate for ReplaceResourceTypeRequest {
 
 /// Replace a resource type's schema and indexed fields
 ///
-/// With other indexed fields, all documents of the type are indexed anew before the answer.
+/// With other indexed fields, all documents of the type are indexed anew: before the answer if there are at most 1,000,
+/// else by the job `indexing_job_id`. Until it has succeeded, lists cannot go by fields that are `building`; what was
+/// indexed before with the same type stays usable. The fields that were to be built are `failed` if a document does not
+/// fit one of them: correct the documents that the job names, and replace the type again with the same fields.
 #[utoipa::path(
     put, path = "/v1/resource-types/{name}", tag = "resource types", operation_id = "replace_resource_type",
     params(("name" = String, Path, description = "The type's name"), IfMatch),
@@ -60,5 +62,8 @@ pub(crate) async fn replace_resource_type(
     tx.commit().await?;
     // After the commit: what is read from now on is the new definition.
     state.types.forget(caller.org, &name);
+    if row.indexing_job_id.is_some() {
+        state.app.job_waits();
+    }
     Ok(WithEtag { etag: row.version.into(), body: row.into() })
 }

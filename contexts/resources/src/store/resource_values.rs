@@ -25,13 +25,15 @@ sql! {
          SELECT $1, $2, v.* FROM unnest($3::uuid[], $4::text[], $5::text[], $6::float8[], $7::timestamptz[]) AS v";
 }
 
-/// `resource_values` by an index, `resources` by its primary key.
+/// `resource_values` by an index, `resources` by its primary key. Nothing, unless the type has the version that the list
+/// was made for: with another, its values may be those of other fields, or not all there.
 /// In the order of values, a cursor is one of the two keys; in the order of ids, it is two conditions of its own.
 macro_rules! between { ($column:literal, $rest:literal) => { concat!(
     "SELECT r.id, r.type_id, r.document, r.version, r.created_by, r.created_at, r.updated_at, v.", $column, " AS value
      FROM resource_values v JOIN resources r ON r.org_id = v.org_id AND r.id = v.resource_id AND r.deleted_at IS NULL
-     WHERE v.org_id = $1 AND v.type_id = $2 AND v.field = $3 AND v.", $column, " IS NOT NULL
-     AND (v.", $column, ", v.resource_id) > ($4, $5) AND (v.", $column, ", v.resource_id) < ($6, $7) ", $rest
+     WHERE v.org_id = $1 AND v.type_id = $2 AND v.field = $4 AND v.", $column, " IS NOT NULL
+     AND (v.", $column, ", v.resource_id) > ($5, $6) AND (v.", $column, ", v.resource_id) < ($7, $8)
+     AND EXISTS (SELECT FROM resource_types WHERE org_id = $1 AND id = $2 AND version = $3) ", $rest
 ) } }
 
 /// One of the three columns with its four orders.
@@ -55,41 +57,41 @@ macro_rules! column { ($module:ident, $variant:ident, $ty:ty, $param:ty, $column
         sql! {
             /// In the order of values.
             #[expect(clippy::too_many_arguments, reason = "two keys")]
-            pub fn ascending(db: OrgRead, org: OrgId, of: ResourceTypeId, field: &str, low: $param, low_id: ResourceId,
+            pub fn ascending(db: OrgRead, org: OrgId, of: ResourceTypeId, version: i32, field: &str, low: $param, low_id: ResourceId,
                 high: $param, high_id: ResourceId, limit: i64) -> all FoundRow =
-                between!($column, "ORDER BY value, v.resource_id LIMIT $8");
+                between!($column, "ORDER BY value, v.resource_id LIMIT $9");
 
             /// The other way.
             #[expect(clippy::too_many_arguments, reason = "two keys")]
-            pub fn descending(db: OrgRead, org: OrgId, of: ResourceTypeId, field: &str, low: $param, low_id: ResourceId,
+            pub fn descending(db: OrgRead, org: OrgId, of: ResourceTypeId, version: i32, field: &str, low: $param, low_id: ResourceId,
                 high: $param, high_id: ResourceId, limit: i64) -> all FoundRow =
-                between!($column, "ORDER BY value DESC, v.resource_id DESC LIMIT $8");
+                between!($column, "ORDER BY value DESC, v.resource_id DESC LIMIT $9");
 
             /// In the order of ids.
             #[expect(clippy::too_many_arguments, reason = "two keys and two ids")]
-            pub fn by_id(db: OrgRead, org: OrgId, of: ResourceTypeId, field: &str, low: $param, low_id: ResourceId,
+            pub fn by_id(db: OrgRead, org: OrgId, of: ResourceTypeId, version: i32, field: &str, low: $param, low_id: ResourceId,
                 high: $param, high_id: ResourceId, after: ResourceId, before: ResourceId, limit: i64) -> all FoundRow =
-                between!($column, "AND v.resource_id > $8 AND v.resource_id < $9 ORDER BY v.resource_id LIMIT $10");
+                between!($column, "AND v.resource_id > $9 AND v.resource_id < $10 ORDER BY v.resource_id LIMIT $11");
 
             /// The other way.
             #[expect(clippy::too_many_arguments, reason = "two keys and two ids")]
-            pub fn by_id_descending(db: OrgRead, org: OrgId, of: ResourceTypeId, field: &str, low: $param, low_id: ResourceId,
+            pub fn by_id_descending(db: OrgRead, org: OrgId, of: ResourceTypeId, version: i32, field: &str, low: $param, low_id: ResourceId,
                 high: $param, high_id: ResourceId, after: ResourceId, before: ResourceId, limit: i64) -> all FoundRow =
-                between!($column, "AND v.resource_id > $8 AND v.resource_id < $9 ORDER BY v.resource_id DESC LIMIT $10");
+                between!($column, "AND v.resource_id > $9 AND v.resource_id < $10 ORDER BY v.resource_id DESC LIMIT $11");
         }
 
         pub(super) async fn list(
-            db: &OrgRead, of: ResourceTypeId, field: &str, range: &Range, list: &List, limit: i64,
+            db: &OrgRead, (of, version): (ResourceTypeId, i32), field: &str, range: &Range, list: &List, limit: i64,
         ) -> DbResult<Vec<(ResourceRow, Option<Value>)>> {
             let (Value::$variant(low), Value::$variant(high)) = (&range.low.value, &range.high.value) else {
                 return Ok(vec![]);
             };
             let (org, low_id, high_id, after, before) = (db.org(), range.low.id, range.high.id, list.after, list.before);
             let rows = match (list.order, list.descending) {
-                (Order::Field, false) => ascending(db, org, of, field, low, low_id, high, high_id, limit).await,
-                (Order::Field, true) => descending(db, org, of, field, low, low_id, high, high_id, limit).await,
-                (Order::Id, false) => by_id(db, org, of, field, low, low_id, high, high_id, after, before, limit).await,
-                (Order::Id, true) => by_id_descending(db, org, of, field, low, low_id, high, high_id, after, before, limit).await,
+                (Order::Field, false) => ascending(db, org, of, version, field, low, low_id, high, high_id, limit).await,
+                (Order::Field, true) => descending(db, org, of, version, field, low, low_id, high, high_id, limit).await,
+                (Order::Id, false) => by_id(db, org, of, version, field, low, low_id, high, high_id, after, before, limit).await,
+                (Order::Id, true) => by_id_descending(db, org, of, version, field, low, low_id, high, high_id, after, before, limit).await,
             }?;
             Ok(rows.into_iter().map(FoundRow::split).collect())
         }
@@ -111,7 +113,7 @@ column!(time, Time, Timestamp, &Timestamp, "time_value");
 /// A page of a type's resources, each with the value that it was ordered by.
 pub(crate) async fn list(
     db: &OrgRead,
-    of: ResourceTypeId,
+    (of, version): (ResourceTypeId, i32),
     list: &List,
     limit: i64,
 ) -> DbResult<Vec<(ResourceRow, Option<Value>)>> {
@@ -124,8 +126,8 @@ pub(crate) async fn list(
         return Ok(rows.into_iter().map(|row| (row, None)).collect());
     };
     match range.low.value {
-        Value::Text(_) => text::list(db, of, field, range, list, limit).await,
-        Value::Number(_) => number::list(db, of, field, range, list, limit).await,
-        Value::Time(_) => time::list(db, of, field, range, list, limit).await,
+        Value::Text(_) => text::list(db, (of, version), field, range, list, limit).await,
+        Value::Number(_) => number::list(db, (of, version), field, range, list, limit).await,
+        Value::Time(_) => time::list(db, (of, version), field, range, list, limit).await,
     }
 }

@@ -26,6 +26,12 @@ row! {
     pub(crate) struct CountRow { count: i64 }
 }
 
+row! {
+    /// How many there are, and the last.
+    #[derive(Debug)]
+    pub(crate) struct ExtentRow { count: i64, last: Option<ResourceId> }
+}
+
 sql! {
     /// The resource of that id.
     pub fn by_id(db: OrgRead, org: OrgId, id: ResourceId) -> opt ResourceRow =
@@ -66,6 +72,18 @@ sql! {
     pub fn documents(tx: OrgTx, org: OrgId, of: ResourceTypeId, after: ResourceId, limit: i64) -> all DocumentRow =
         "SELECT id, document FROM resources
          WHERE org_id = $1 AND type_id = $2 AND deleted_at IS NULL AND id > $3 ORDER BY id LIMIT $4";
+
+    /// The same up to an id, each kept as it is until the transaction ends.
+    pub fn lock_documents(tx: OrgTx, org: OrgId, of: ResourceTypeId, after: ResourceId, last: ResourceId, limit: i64) -> all DocumentRow =
+        "SELECT id, document FROM resources
+         WHERE org_id = $1 AND type_id = $2 AND deleted_at IS NULL AND id > $3 AND id <= $4 ORDER BY id LIMIT $5
+         FOR NO KEY UPDATE";
+
+    /// All resources that a type has.
+    pub fn extent(tx: OrgTx, org: OrgId, of: ResourceTypeId) -> one ExtentRow =
+        "SELECT count(*) AS count, (SELECT id FROM resources
+             WHERE org_id = $1 AND type_id = $2 AND deleted_at IS NULL ORDER BY id DESC LIMIT 1) AS last
+         FROM resources WHERE org_id = $1 AND type_id = $2 AND deleted_at IS NULL";
 
     /// A new resource and its values. None: the type has another version, or is gone.
     /// The lock on the type keeps its declared fields as they are until this has been committed.

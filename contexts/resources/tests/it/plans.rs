@@ -45,7 +45,7 @@ fn lists() -> Vec<(&'static Sql, Vec<String>)> {
             let column = name.split("::").nth(1).unwrap();
             let execute = |[low, high]: [&str; 2]| {
                 let ids = if name.contains("by_id") { format!("{LOW}, {HIGH}, ") } else { String::new() };
-                format!("{ORG}, {TYPE}, '{column}', {low}, {LOW}, {high}, {HIGH}, {ids}51")
+                format!("{ORG}, {TYPE}, 1, '{column}', {low}, {LOW}, {high}, {HIGH}, {ids}51")
             };
             ranges(column).map(execute).to_vec()
         }
@@ -71,10 +71,11 @@ async fn every_list_is_answered_by_an_index_and_in_its_order() {
         {
             client.batch_execute(&format!("SET plan_cache_mode = {mode}")).await.unwrap();
             let rows = client.query(&format!("EXPLAIN EXECUTE list({arguments})"), &[]).await.unwrap();
-            let plan: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+            // An organization's types are few: PostgreSQL may read so small a table whole.
+            let is_large = |line: &String| !line.contains("Seq Scan on resource_types");
+            let plan: Vec<String> = rows.iter().map(|row| row.get(0)).filter(is_large).collect();
             let plan = plan.join("\n");
             let shape = format!("{} ({arguments}) {mode}:\n{plan}", sql.name);
-            // An organization's types are few: PostgreSQL may read so small a table whole.
             let is_small = sql.name.contains("resource_types");
             assert!(is_small || plan.contains("Index") && !plan.contains("Seq Scan"), "{shape}");
             // What PostgreSQL takes for a handful of rows it may sort; a whole list comes in the index's order.

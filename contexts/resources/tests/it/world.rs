@@ -6,15 +6,27 @@ use axum::{Router, body::Body};
 use db::{Db, secrets::MasterKey};
 use http_body_util::BodyExt;
 use serde_json::Value;
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use testing::Database;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use types::{Clock, OrgId, Rng, Role, SessionId, UserId};
 use uuid::Uuid;
 
 pub(crate) struct World {
     router: Router,
-    database: Database,
+    app: App,
+    pub(crate) database: Database,
+}
+
+/// A worker of jobs, in a process of its own.
+pub(crate) struct Worker {
+    pub(crate) task: JoinHandle<()>,
+    pub(crate) stop: CancellationToken,
 }
 
 pub(crate) struct Answer(::http::response::Parts, Value);
@@ -36,14 +48,14 @@ impl Answer {
     }
 }
 
-/// The token `stranger` is the owner of the second organization; any other is a role in the first.
+/// The token `stranger` is the owner of the second organization; any other is a role in the first, of a person each.
 fn claims(token: &str) -> Option<Claims> {
     let (org, role) = if token == "stranger" { (2, "owner") } else { (1, token) };
-    Role::parse(role)?;
+    let person = Role::parse(role)? as u128;
     Some(Claims {
         iss: "http://localhost".to_owned(),
         aud: "eap".to_owned(),
-        sub: UserId(Uuid::from_u128(7)),
+        sub: UserId(Uuid::from_u128(person)),
         sid: SessionId(Uuid::from_u128(8)),
         client_id: "test".to_owned(),
         org: Some(OrgId(Uuid::from_u128(org))),
@@ -92,9 +104,44 @@ impl World {
         let organizations = "INSERT INTO organizations (id, name, created_at, updated_at)
             SELECT lpad(n::text, 32, '0')::uuid, 'org', now(), now() FROM generate_series(1, 2) n";
         database.client("postgres").await.batch_execute(organizations).await.unwrap();
+        Self::on(database)
+    }
+
+    fn on(database: Database) -> Self {
         let app = app(database.pool());
-        let (router, _) = resources::routes(app.clone()).split_for_parts();
-        Self { router: api::layers::wrap(router, app), database }
+        let (router, _) = resources::routes(app.clone()).merge(api::jobs::routes(app.clone())).split_for_parts();
+        Self { router: api::layers::wrap(router, app.clone()), app, database }
+    }
+
+    /// Another process on the same database.
+    pub(crate) fn beside(&self) -> Self {
+        Self::on(self.database.clone())
+    }
+
+    /// Starts a worker in this process.
+    pub(crate) fn work(&self) -> Worker {
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(api::jobs::run(self.app.clone(), resources::JOBS.to_vec(), stop.clone()));
+        Worker { task, stop }
+    }
+
+    /// A job as an admin sees it, once that is as wanted.
+    pub(crate) async fn job(&self, id: &Value, is_wanted: impl Fn(&Value) -> bool) -> Value {
+        let begun = Instant::now();
+        loop {
+            let path = format!("/v1/jobs/{}", id.as_str().unwrap());
+            let job = self.send("admin", "GET", &path, &[], Value::Null).await.expect(StatusCode::OK);
+            if is_wanted(&job) {
+                return job;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(30), "{job}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// The job when it has ended.
+    pub(crate) async fn ended(&self, id: &Value) -> Value {
+        self.job(id, |job| !job["finished_at"].is_null()).await
     }
 
     pub(crate) async fn send(
