@@ -41,6 +41,7 @@ CREATE TABLE events (
     PRIMARY KEY (sequenced_at, position)
 ) PARTITION BY RANGE (sequenced_at);
 CREATE INDEX events_by_org ON events (org_id, sequenced_at, position);
+CREATE INDEX events_by_id ON events (org_id, id);
 CREATE INDEX events_by_user ON events (user_id, sequenced_at, position) WHERE user_id IS NOT NULL;
 ALTER TABLE events ENABLE ROW LEVEL SECURITY;
 ALTER TABLE events FORCE ROW LEVEL SECURITY;

@@ -1,7 +1,9 @@
 //! A running process: bound, serving, drained.
 
 use crate::{Service, jobs};
-use api::{ApiConfig, App, AppParts, Authority, Health, Limits, Metrics, Network, Quotas, Revocations, TokenCache};
+use api::{
+    ApiConfig, App, AppParts, Authority, Denials, Health, Limits, Metrics, Network, Quotas, Revocations, TokenCache,
+};
 use axum::Router;
 use axum_server::accept::NoDelayAcceptor;
 use db::{Db, DbError, secrets::MasterKey};
@@ -266,6 +268,7 @@ fn put_together(options: &Options, public_url: &str) -> Result<Identity, StartEr
     let app = App::new(AppParts {
         revocations: Revocations::of(db.clone()),
         tokens: TokenCache::default(),
+        denials: Denials::default(),
         limits: Limits::new(options.quotas, metrics.clone()),
         authority: Authority { bearer: keys.verifier(), permissions_of },
         secrets: Arc::new(options.master_key.clone()),

@@ -34,7 +34,8 @@ impl Service {
             Self::Auth => identity::auth_routes(identity.clone()),
             Self::User => identity::user_routes(identity.clone()),
             Self::Org => {
-                let own = orgs::routes(app.clone()).merge(resources::routes(app.clone()));
+                let own =
+                    orgs::routes(app.clone()).merge(resources::routes(app.clone())).merge(audit::routes(app.clone()));
                 own.merge(api::jobs::routes(app.clone()))
             }
         }

@@ -97,6 +97,17 @@ impl TestApp {
         self.server.identity().mailer.caught()
     }
 
+    /// The newest entry of somebody's audit log, once there is one.
+    pub async fn first_entry(&self, of: &Person) -> Value {
+        let mut page = Value::Null;
+        until(Duration::from_secs(5), async || {
+            page = of.get("/v1/audit/events?limit=1").await.body;
+            page["data"][0].is_object()
+        })
+        .await;
+        page["data"][0].clone()
+    }
+
     /// Stops it as a signal would.
     pub async fn stop(self) {
         self.server.stop().await;

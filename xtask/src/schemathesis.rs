@@ -31,9 +31,13 @@ impl Drop for Platform {
 /// Operations that may end the session whose token asks: each runs alone, with a token of its own.
 const END_THE_SESSION: [&str; 3] = ["logout", "revoke_session", "change_member"];
 
-/// A job with the id that the document gives as an example: no request of the document's alone makes one.
-const JOB: &str = "INSERT INTO jobs (org_id, id, kind, state, input, result, needs, created_by, created_at, finished_at)
+/// A job and an entry of the audit log with the ids that the document gives as examples: no request of the document's
+/// alone makes them.
+const EXAMPLES: &str = "INSERT INTO jobs (org_id, id, kind, state, input, result, needs, created_by, created_at, finished_at)
     SELECT id, '0194723a-9588-7dcf-a16d-3c274de47d4b', 'index_resources', 'succeeded', '{}', '/v1/resource-types/note', 'resource_types:manage', id, now(), now()
+    FROM organizations;
+    INSERT INTO events (sequenced_at, position, id, kind, org_id, actor, data, at)
+    SELECT now(), -1, '0194723a-9588-7dcf-a16d-3c274de47d4b', 'organization.updated', id, '{\"kind\":\"system\"}', '{}', now()
     FROM organizations";
 
 /// Runs schemathesis with all its checks: 10 examples an operation, 50 in the long run.
@@ -44,7 +48,7 @@ pub(crate) fn run(wanted: &Wanted) -> Result<Outcome> {
     let folder = env::temp_dir().join(format!("xtask-platform-{}", std::process::id()));
     let binary = build()?;
     let (_platform, api) = start(&binary, folder.clone())?;
-    write(&binary, &folder, JOB)?;
+    write(&binary, &folder, EXAMPLES)?;
     let examples = if wanted.long { "50" } else { "10" };
     let all_others: Vec<_> = END_THE_SESSION.iter().flat_map(|one| ["--exclude-operation-id", one]).collect();
     let alone = END_THE_SESSION.iter().map(|one| vec!["--include-operation-id", one]);

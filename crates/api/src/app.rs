@@ -1,6 +1,6 @@
 //! What every handler can reach, whatever its context.
 
-use crate::{Authority, Limits, Metrics, Network, Revocations, TokenCache};
+use crate::{Authority, Denials, Limits, Metrics, Network, Revocations, TokenCache};
 use db::{Db, secrets::MasterKey};
 use std::{ops::Deref, sync::Arc};
 use tokio::sync::Notify;
@@ -30,6 +30,8 @@ pub struct AppParts {
     pub revocations: Revocations,
     /// Tokens that were verified before.
     pub tokens: TokenCache,
+    /// Who was refused what.
+    pub denials: Denials,
     /// Who may call how often.
     pub limits: Limits,
     /// The root of secrets at rest.

@@ -1,7 +1,7 @@
 //! Who calls, and what they must be allowed to: a handler that takes `Can<ReadUsers>` cannot be reached without it.
 
 use crate::{App, Claims, Client, Code, Problem, client::Principal};
-use axum::extract::{FromRef, FromRequestParts};
+use axum::extract::{FromRef, FromRequestParts, MatchedPath};
 use events::{Actor, Event, Kind};
 use http::{header, request::Parts};
 use std::{marker::PhantomData, sync::Arc};
@@ -33,11 +33,7 @@ impl<O: Copy + Into<Option<OrgId>>> Caller<O> {
     /// An event of what they do, in the log of their organization.
     pub fn event(&self, kind: Kind, app: &App) -> Event {
         let event = Event::new(kind, &self.actor(), &app.clock, &app.rng);
-        let event = event.request(Some(self.request_id)).act(self.claims.act.clone());
-        match self.org.into() {
-            Some(org) => event.org(org),
-            None => event,
-        }
+        event.request(Some(self.request_id)).act(self.claims.act.clone()).org(self.org)
     }
 }
 
@@ -85,9 +81,16 @@ where
         if caller.permissions.contains(P::NAME) {
             Ok(Self { caller, permission: PhantomData })
         } else {
+            app.denials.note(&caller.claims, org, operation(parts), P::NAME, caller.request_id);
             Err(lacks(P::NAME))
         }
     }
+}
+
+/// Method and route; the path itself may name things that are nobody else's business.
+fn operation(parts: &Parts) -> String {
+    let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    format!("{} {route}", parts.method)
 }
 
 fn lacks(permission: PermissionName) -> Problem {

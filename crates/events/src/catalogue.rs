@@ -40,9 +40,10 @@ macro_rules! catalogue { ($($kind:ident = $name:literal, $audience:ident, $meani
 catalogue! {
     UserRegistered = "user.registered", Person, "An address was proven and an account made.";
     SessionCreated = "session.created", Organization, "Somebody signed in.";
-    SessionFailed = "session.failed", Person, "A sign-in with a wrong password.";
+    SessionFailed = "session.failed", Organization, "A sign-in with a wrong password, in the organization that the right one would have led to.";
     SessionRevoked = "session.revoked", Person, "A session was ended.";
     SessionReuseDetected = "session.reuse_detected", Person, "A refresh token was used again; its session was ended.";
+    AccessDenied = "access.denied", Organization, "Somebody was kept from what they lack a permission for; at most once a minute each, with a count.";
     OrganizationCreated = "organization.created", Organization, "An organization was made.";
     OrganizationUpdated = "organization.updated", Organization, "An organization's name changed.";
     MemberJoined = "member.joined", Organization, "A person became a member.";

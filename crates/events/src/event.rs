@@ -51,10 +51,10 @@ impl Event {
         })
     }
 
-    /// Into this organization's log.
+    /// Into this organization's log, if there is one.
     #[must_use]
-    pub fn org(mut self, org: OrgId) -> Self {
-        self.0.org = Some(org);
+    pub fn org(mut self, org: impl Into<Option<OrgId>>) -> Self {
+        self.0.org = org.into();
         self
     }
 

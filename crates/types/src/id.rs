@@ -137,6 +137,15 @@ ids! {
     RequestId = "req";
 }
 
+impl EventId {
+    /// When it was made, which the id tells; of one that somebody made up, 1970.
+    pub fn made_at(self) -> Timestamp {
+        let (seconds, nanos) = self.0.get_timestamp().map_or((0, 0), |made| made.to_unix());
+        let millis = i64::try_from(seconds).unwrap_or_default().saturating_mul(1_000);
+        Timestamp::from_millis(millis.saturating_add(i64::from(nanos / 1_000_000)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,6 +170,13 @@ mod tests {
     fn another_kind_is_refused() {
         let org = OrgId(Uuid::from_u128(7)).to_string();
         assert_eq!(org.parse::<UserId>(), Err(NotAnId { prefix: "usr" }));
+    }
+
+    #[test]
+    fn an_events_id_tells_when_it_was_made() {
+        let at = Timestamp::from_millis(1_737_122_400_123);
+        assert_eq!(EventId::new(&crate::Rng::seeded(1), at).made_at(), at);
+        assert_eq!(EventId(Uuid::nil()).made_at(), Timestamp::from_millis(0));
     }
 
     #[test]

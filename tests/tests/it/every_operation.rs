@@ -65,6 +65,7 @@ fn filled(path: &str) -> String {
         ("/v1/resources/{id}", "res_01jhs3n5c8fq7t2v9w4x6y8zab"),
         ("/v1/resource-types/{name}", "nothing"),
         ("/v1/jobs/{id}", "job_01jhs3n5c8fq7t2v9w4x6y8zab"),
+        ("/v1/audit/events/{id}", "evt_01jhs3n5c8fq7t2v9w4x6y8zab"),
     ];
     let known = ids.iter().find(|(template, _)| *template == path);
     if let Some((template, id)) = known {
@@ -125,6 +126,7 @@ async fn what_belongs_to_another_organization_is_not_found_by_any_operation_with
     alice.note_type().await;
     let note = alice.note("secret", 1).await;
     let job = app.many_notes(&alice).await;
+    let entry = app.first_entry(&alice).await["id"].as_str().unwrap().to_owned();
     let session = alice.get("/v1/auth/sessions").await.body["data"][0]["id"].as_str().unwrap().to_owned();
     let theirs = [
         ("/v1/users/{id}", bob.id.clone()),
@@ -133,6 +135,7 @@ async fn what_belongs_to_another_organization_is_not_found_by_any_operation_with
         ("/v1/resources/{id}", note),
         ("/v1/resource-types/{name}", "note".to_owned()),
         ("/v1/jobs/{id}", job),
+        ("/v1/audit/events/{id}", entry),
     ];
     let mut asked = 0;
     for operation in operations(&app).await.iter().filter(|one| one.path.contains('{')) {

@@ -19,6 +19,8 @@ struct World {
     resource_type: String,
     session: String,
     key_digest: String,
+    job: String,
+    event: String,
 }
 
 /// Whose rows are in sight.
@@ -38,17 +40,22 @@ impl World {
         let note = json!({ "type": "note", "document": { "title": "secret of alice", "priority": 1 } });
         let create = alice.request(Method::POST, "/v1/resources").header("idempotency-key", "first").json(&note);
         assert_eq!(send(create).await.status, 201);
+        app.many_notes(alice).await;
+        app.first_entry(alice).await;
         let owner = app.database.client("admin_user").await;
         Self {
             org: alice.org.parse::<OrgId>().unwrap().0.to_string(),
             user: bob.id.parse::<UserId>().unwrap().0.to_string(),
-            resource: one(&owner, "SELECT id::text FROM resources").await,
+            resource: one(&owner, "SELECT id::text FROM resources ORDER BY created_at LIMIT 1").await,
             resource_type: one(&owner, "SELECT id::text FROM resource_types").await,
             session: one(
                 &owner,
                 "SELECT s.id::text FROM sessions s JOIN users u ON u.id = user_id WHERE u.name = 'bob'",
             )
             .await,
+            job: one(&owner, "SELECT id::text FROM jobs").await,
+            event: one(&owner, "SELECT id::text FROM events WHERE kind = 'organization.created' ORDER BY at LIMIT 1")
+                .await,
             key_digest: one(&owner, "SELECT key_digest::text FROM idempotency_keys").await,
         }
     }
@@ -89,6 +96,7 @@ impl World {
                 },
                 "\u{10ffff}",
             ),
+            "i64" if name == "before" => i64::MAX.to_string(),
             "i64" if name.contains("limit") => "1000".to_owned(),
             "i32" | "i64" => "1".to_owned(),
             "f64" => edge("-1e300", "1", "1e300"),
@@ -101,7 +109,9 @@ impl World {
                 let one = if array == "[Value]" { "{}" } else { &one };
                 format!("{{\"{}\"}}", one.replace('\\', "\\\\").replace('"', "\\\""))
             }
-            "EventId" | "RequestId" => self.resource.clone(),
+            "JobId" => self.job.clone(),
+            "EventId" => self.event.clone(),
+            "RequestId" => self.resource.clone(),
             other => panic!("teach this test a value of type {other} (parameter {name})"),
         }
     }
@@ -114,7 +124,8 @@ impl World {
         let mut text = String::new();
         for table in postgres.query(tables, &[]).await.unwrap() {
             let table: String = table.get(0);
-            let names = [&self.org, &self.user, &self.resource, &self.resource_type, &self.session];
+            let names =
+                [&self.org, &self.user, &self.resource, &self.resource_type, &self.session, &self.job, &self.event];
             let condition = names.map(|id| format!("t::text LIKE '%{id}%'")).join(" OR ");
             let rows = format!(
                 "SELECT coalesce(string_agg(t::text, ';' ORDER BY t::text), '') FROM {table} t WHERE {condition}"
@@ -165,7 +176,16 @@ async fn every_statement_run_for_others_with_ones_ids_reads_and_changes_nothing(
     let client = database.client("api_platform_app").await;
     let foreign = [Scope::Tenant(mallory.0.to_string()), Scope::Person(mallory.1.to_string())];
     let own = [Scope::Tenant(world.org.clone()), Scope::Person(world.user.clone())];
-    let theirs = [&*world.org, &world.user, &world.resource, &world.resource_type, &world.session, "secret of alice"];
+    let theirs = [
+        &*world.org,
+        &world.user,
+        &world.resource,
+        &world.resource_type,
+        &world.session,
+        &world.job,
+        &world.event,
+        "secret of alice",
+    ];
     let (mut ran, mut seen_by_own, mut leaks) = (0, 0, vec![]);
     for sql in statements::all() {
         let scope = sql.scope.rsplit("::").next().unwrap().trim();

@@ -1,6 +1,7 @@
 //! The platform from the outside: black box, over HTTP, on a real database.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod audit;
 mod conventions;
 mod every_operation;
 mod foreign;

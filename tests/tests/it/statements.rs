@@ -7,6 +7,7 @@ use testing::Database;
 pub(crate) fn all() -> Vec<&'static Sql> {
     let contexts = [
         api::STATEMENTS,
+        audit::STATEMENTS,
         db::STATEMENTS,
         events::STATEMENTS,
         identity::STATEMENTS,

@@ -6,6 +6,7 @@ use api::{Client, Code, Policy, Problem};
 use db::{SystemTx, Work};
 use events::{Actor, Event, Kind};
 use orgs::Membership;
+use serde_json::json;
 use std::time::Duration;
 use types::{Email, OrgId, UserId};
 
@@ -45,16 +46,18 @@ pub(crate) async fn prove(
     }
 }
 
-/// A wrong password is in the person's own log; an unknown address costs the same transaction.
+/// A wrong password is in the person's own log, and in that of the organization that the right one would have led to; an
+/// unknown address costs the same transaction.
 async fn refused(identity: &Identity, user: Option<UserId>, client: &Client) -> Result<(), Problem> {
     let app = &identity.app;
     let tx = app.db.system(Work::Login).await?;
     let unknown = UserId(types::Uuid::nil());
-    orgs::used_last(&tx, user.unwrap_or(unknown)).await?;
+    let membership = orgs::used_last(&tx, user.unwrap_or(unknown)).await?;
     if let Some(user) = user {
         let event = Event::new(Kind::SessionFailed, &Actor::ANONYMOUS, &app.clock, &app.rng).user(user).target(&user);
-        let personal = serde_json::json!({ "address": client.address, "user_agent": client.user_agent });
-        tx.emit(event.request(Some(client.request_id)).personal(personal).into());
+        let personal = json!({ "address": client.address, "user_agent": client.user_agent });
+        let event = event.request(Some(client.request_id)).data(json!({ "method": "password" })).personal(personal);
+        tx.emit(event.org(membership.map(|membership| membership.org_id)).into());
     }
     Ok(tx.commit().await?)
 }

@@ -51,11 +51,7 @@ pub(crate) async fn start(
     let event = Event::new(Kind::SessionCreated, &Actor::user(user), &app.clock, &app.rng).user(user).target(&session);
     let event = event.request(Some(client.request_id)).data(json!({ "method": "password" }));
     let event = event.personal(json!({ "address": client.address, "user_agent": agent }));
-    let event = match org {
-        Some(org) => event.org(org),
-        None => event,
-    };
-    tx.emit(event.into());
+    tx.emit(event.org(org).into());
     let moment = Moment { session, user, version: 1, auth_time: now };
     let access_token = access_token(identity, &moment, membership.as_ref())?;
     Ok(SignedIn { user, membership, access_token, refresh_token: refresh_token.to_string() })

@@ -1,7 +1,7 @@
 //! Two organizations, and tokens that are their bearer's role.
 
 use ::http::{Request, StatusCode};
-use api::{ApiConfig, App, AppParts, Authority, Claims, Limits, Metrics, Quotas, Revocations, TokenCache};
+use api::{ApiConfig, App, AppParts, Authority, Claims, Denials, Limits, Metrics, Quotas, Revocations, TokenCache};
 use axum::{Router, body::Body};
 use db::{Db, secrets::MasterKey};
 use http_body_util::BodyExt;
@@ -84,6 +84,7 @@ fn app(db: Db) -> App {
         authority,
         revocations: Revocations::of(db.clone()),
         tokens: TokenCache::default(),
+        denials: Denials::default(),
         limits: Limits::new(Quotas { per_address: None, per_person: None }, metrics.clone()),
         secrets: Arc::new(MasterKey::parse(&MasterKey::generate(&rng)).unwrap()),
         config: ApiConfig {

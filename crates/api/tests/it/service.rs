@@ -1,8 +1,8 @@
 //! A tiny service with every extractor, and tokens whose text is their claims.
 
 use api::{
-    ApiConfig, App, AppParts, Authority, Can, Claims, Created, Cursor, Health, Idempotency, IfMatch, Limit, Limits,
-    Metrics, Page, PathId, Problem, Quotas, Revocations, Session, TokenCache, ValidJson, ValidQuery, Validate,
+    ApiConfig, App, AppParts, Authority, Can, Claims, Created, Cursor, Denials, Health, Idempotency, IfMatch, Limit,
+    Limits, Metrics, Page, PathId, Problem, Quotas, Revocations, Session, TokenCache, ValidJson, ValidQuery, Validate,
     Violations, WithEtag, health, layers, openapi,
 };
 use axum::{
@@ -122,6 +122,7 @@ impl Service {
             authority: Authority { bearer: Arc::new(bearer), permissions_of },
             revocations,
             tokens: TokenCache::default(),
+            denials: Denials::default(),
             limits: Limits::new(quotas, metrics.clone()),
             secrets: Arc::new(MasterKey::parse(&MasterKey::generate(&rng)).unwrap()),
             config: ApiConfig {

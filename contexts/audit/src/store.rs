@@ -1,0 +1,3 @@
+//! What this context reads of the database.
+
+pub(crate) mod events;
