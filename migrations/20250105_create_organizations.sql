@@ -3,6 +3,8 @@
 CREATE TABLE organizations (
     id uuid PRIMARY KEY,
     name text NOT NULL,
+    -- made by a smoke test, and erased after an hour
+    synthetic boolean NOT NULL DEFAULT false,
     version integer NOT NULL DEFAULT 1,
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,

@@ -82,6 +82,20 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// The runbook's eight smoke tests against a running installation
+    #[command(
+        after_help = "Examples:\n  platform smoke --env development\n  EAP_SMOKE_KEY=… platform smoke --env production\n  EAP_SMOKE_KEY=… platform smoke --url https://api.example.com --json\n\nErases what it made. Exit code 0: all passed, 1: one did not, 130: interrupted."
+    )]
+    Smoke {
+        #[command(flatten)]
+        which: crate::smoke::Which,
+        /// One JSON document instead of lines
+        #[arg(long)]
+        json: bool,
+        /// Of the running `platform dev`
+        #[arg(long, default_value = dev::invocation::DATA_DIR)]
+        data_dir: PathBuf,
+    },
     /// Asks a running service whether it is ready; for health checks of containers
     #[command(after_help = "Examples:\n  platform healthcheck\n  platform healthcheck --port 4000")]
     Healthcheck {
@@ -184,6 +198,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         }
         Command::Openapi { service } => commands::generate::print_document(service),
         Command::Generate { check } => commands::generate::run(check),
+        Command::Smoke { which, json, data_dir } => crate::smoke::run(&which, &data_dir, json).await,
         Command::Healthcheck { port } => commands::healthcheck(port).await,
         Command::Version { json } => Ok(commands::version(json)),
     }

@@ -11,6 +11,7 @@ mod screen;
 
 use crate::{Options, Server, StartError, commands::serve::quotas, schema, settings::Settings};
 use anyhow::{Context, Result, bail};
+use api::Smoke;
 use db::{Db, secrets::MasterKey};
 use environment::Running;
 use identity::Mailer;
@@ -76,6 +77,7 @@ async fn prepare(folder: &Path, port: u16, settings: &Settings) -> Result<Result
         listen: (Ipv4Addr::LOCALHOST, port).into(),
         mailer: mailer.clone(),
         quotas: quotas(settings)?,
+        smoke: Some(Smoke::new(&smoke_key(folder)?, settings.value("EAP_SMOKE_DOMAIN"))?),
         extra: mail::routes(mailer),
         drain: Duration::ZERO,
         ..Options::new(database.app_url.clone(), master_key(folder)?)
@@ -186,13 +188,22 @@ async fn migrated(cluster: &Cluster) -> Result<Option<Obstacle>> {
     Ok(None)
 }
 
-/// Made once, readable by its owner alone.
 fn master_key(folder: &Path) -> Result<MasterKey> {
-    let path = folder.join("master-key");
+    MasterKey::parse(&secret(folder, "master-key")?).context("master-key")
+}
+
+/// The key of the smoke test.
+pub(crate) fn smoke_key(folder: &Path) -> Result<String> {
+    secret(folder, "smoke-key")
+}
+
+/// A secret of this installation: made once, readable by its owner alone.
+fn secret(folder: &Path, name: &str) -> Result<String> {
+    let path = folder.join(name);
     if !path.exists() {
         let mut options = fs::OpenOptions::new();
         let file = options.write(true).create_new(true).mode(0o600).open(&path);
         io::Write::write_all(&mut file?, MasterKey::generate(&Rng::system()).as_bytes())?;
     }
-    MasterKey::parse(&fs::read_to_string(&path)?).with_context(|| path.display().to_string())
+    fs::read_to_string(&path).with_context(|| path.display().to_string())
 }

@@ -64,6 +64,7 @@ pub(crate) fn spawn(
     tasks.spawn(until(stop.clone(), prepare(identity.clone(), database_url.to_owned(), health.clone())));
     let follow = identity.keys.clone().follow(app.db.clone(), app.tokens.clone(), stop.clone());
     tasks.spawn(follow);
+    tasks.spawn(api::smoke::sweep(app.clone(), stop.clone()));
     let denials = app.denials.clone();
     tasks.spawn(denials.run(app.db.clone(), app.clock.clone(), app.rng.clone(), stop.clone()));
     tasks.spawn(instance(app.clone(), services.to_vec(), stop.clone()));

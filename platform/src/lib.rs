@@ -9,6 +9,7 @@ mod schema;
 mod server;
 mod services;
 mod settings;
+mod smoke;
 
 pub use server::{Options, Server, StartError};
 pub use services::Service;

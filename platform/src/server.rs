@@ -2,7 +2,8 @@
 
 use crate::{Service, jobs};
 use api::{
-    ApiConfig, App, AppParts, Authority, Denials, Health, Limits, Metrics, Network, Quotas, Revocations, TokenCache,
+    ApiConfig, App, AppParts, Authority, Denials, Health, Limits, Metrics, Network, Quotas, Revocations, Smoke,
+    TokenCache,
 };
 use axum::Router;
 use axum_server::accept::NoDelayAcceptor;
@@ -59,6 +60,8 @@ pub struct Options {
     pub trusted_proxies: Vec<Network>,
     /// Requests a minute.
     pub quotas: Quotas,
+    /// What the smoke test may.
+    pub smoke: Option<Smoke>,
     /// More routes, for development.
     pub extra: Router,
     /// How long to be not ready before connections are closed.
@@ -95,6 +98,7 @@ impl Options {
             cors_origins: vec![],
             trusted_proxies: vec![],
             quotas: Quotas::default(),
+            smoke: None,
             extra: Router::new(),
             drain: DRAIN,
             first_request: FIRST_REQUEST,
@@ -152,6 +156,7 @@ impl Server {
         let (router, document) = routes(&identity, &health, &options.services).split_for_parts();
         let document = api::openapi::finish(document);
         let router = router.merge(api::openapi::routes(&document)).merge(options.extra);
+        let router = options.services.iter().fold(router, |router, one| router.merge(one.smoke_routes(&identity.app)));
         let router = api::layers::wrap(router, identity.app.clone());
         let (stop_tasks, stop_serving) = (CancellationToken::new(), CancellationToken::new());
         let tasks = jobs::spawn(&identity, &options.database_url, &health, &options.services, &stop_tasks);
@@ -277,6 +282,7 @@ fn put_together(options: &Options, public_url: &str) -> Result<Identity, StartEr
             cors_origins: options.cors_origins.clone(),
             trusted_proxies: options.trusted_proxies.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            smoke: options.smoke.clone(),
         },
         db,
         clock,

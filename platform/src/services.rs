@@ -1,6 +1,7 @@
 //! Which context runs in which service: moving one to a service of its own is a line here.
 
 use api::App;
+use axum::Router;
 use identity::Identity;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -25,6 +26,15 @@ impl Service {
             Self::Auth => "auth",
             Self::User => "user",
             Self::Org => "org",
+        }
+    }
+
+    /// Its routes for the smoke test.
+    pub(crate) fn smoke_routes(self, app: &App) -> Router {
+        match self {
+            Self::Auth => api::smoke::mail_routes(app.clone()),
+            Self::User => Router::new(),
+            Self::Org => api::smoke::hook_routes(app.clone()),
         }
     }
 

@@ -31,6 +31,8 @@ settings! {
     EAP_TRUSTED_PROXIES: "list of networks", "", false, "hops whose X-Forwarded-For is believed, as in 10.0.0.0/8";
     EAP_RATE_LIMIT_ADDRESS: "number", "3000", false, "requests a minute from an address; 0: unlimited";
     EAP_RATE_LIMIT_PERSON: "number", "1500", false, "requests a minute of a person; 0: unlimited";
+    EAP_SMOKE_KEY: "text", "", true, "lets `platform smoke` in; without it nobody";
+    EAP_SMOKE_DOMAIN: "domain", "smoke.invalid", false, "of the smoke test's addresses; mail to them is never sent";
     LOG_LEVEL: "error, warn, info, debug, trace", "info", false, "what is logged";
     EAP_LOG_FORMAT: "human or json", "json", false, "how it is logged";
     NODE_ENV: "text", "", false, "accepted as the runbook sets it; `serve` is always production";
@@ -92,10 +94,15 @@ impl Settings {
         self.given(name).with_context(|| format!("{name} is not set: {meaning}"))
     }
 
+    /// What was given, or the default.
+    pub(crate) fn value(&self, name: &str) -> &str {
+        let default = ALL.iter().find(|setting| setting.name == name).map_or("", |setting| setting.default);
+        self.given(name).unwrap_or(default)
+    }
+
     /// A number, given or by default.
     pub(crate) fn number(&self, name: &str) -> Result<u32> {
-        let default = ALL.iter().find(|setting| setting.name == name).map_or("0", |setting| setting.default);
-        let text = self.given(name).unwrap_or(default);
+        let text = self.value(name);
         text.parse().with_context(|| format!("{name} is `{text}`, which is no number"))
     }
 

@@ -13,6 +13,14 @@ use types::{Clock, Email, Role, Timestamp};
 /// What everybody's password is.
 pub const PASSWORD: &str = "correct horse battery";
 
+/// What opens the smoke test's routes.
+pub const SMOKE_KEY: &str = "the smoke key of every test, long enough";
+
+/// The same as the platform has it.
+pub fn smoke() -> api::Smoke {
+    api::Smoke::new(SMOKE_KEY, "smoke.invalid").unwrap()
+}
+
 /// A running platform with a database of its own.
 pub struct TestApp {
     /// For what a test looks at behind the platform's back.
@@ -71,11 +79,17 @@ impl TestApp {
 
     /// Another process on a database.
     pub async fn on(database: Database) -> Self {
+        Self::later(database, Duration::ZERO).await
+    }
+
+    /// Another process on a database, later.
+    pub async fn later(database: Database, by: Duration) -> Self {
         // The real time, standing still: partitions and leases go by PostgreSQL's clock.
-        let clock = Clock::stopped_at(Clock::system().now());
+        let clock = Clock::stopped_at(Clock::system().now().plus(by));
         // One issuer for all processes of a test, whatever their ports.
         let public_url = Some("http://platform.test".to_owned());
-        let options = Options { clock: clock.clone(), public_url, ..Options::for_tests(database.app_url()) };
+        let smoke = Some(smoke());
+        let options = Options { clock: clock.clone(), public_url, smoke, ..Options::for_tests(database.app_url()) };
         let server = Server::start(options).unwrap();
         server.ready().await;
         let client = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();

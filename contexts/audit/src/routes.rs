@@ -55,7 +55,6 @@ pub(crate) struct AuditEvent {
 
 impl From<EntryRow> for AuditEvent {
     fn from(row: EntryRow) -> Self {
-        let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
         Self {
             id: row.id,
             position: row.position,
@@ -67,7 +66,7 @@ impl From<EntryRow> for AuditEvent {
             request_id: row.request_id,
             data: row.data,
             personal: row.personal,
-            personal_hash: row.personal_hash.map(hex),
+            personal_hash: row.personal_hash.map(hex::encode),
         }
     }
 }

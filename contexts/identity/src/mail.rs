@@ -4,10 +4,11 @@ use crate::{
     Identity,
     store::{mail_jobs, mail_jobs::MailJobRow, pending_registrations, users},
 };
-use api::{App, Policy};
+use api::{App, Policy, smoke};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use db::{DbError, SystemTx, Work};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor, message::header::ContentType};
+use serde_json::json;
 use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -139,6 +140,9 @@ async fn send_due(identity: &Identity) -> Result<bool, MailerError> {
     let mail = write(app, &tx, &job).await?;
     tx.commit().await?;
     let Some(mail) = mail else { return finish(app, job.id).await };
+    if app.config.smoke.as_ref().is_some_and(|smoke| smoke.is_synthetic(&mail.to)) {
+        return keep(app, job.id, &mail).await;
+    }
     match identity.mailer.send(mail).await {
         Ok(()) => finish(app, job.id).await,
         Err(error) if job.attempts < GIVE_UP_AFTER => {
@@ -155,6 +159,14 @@ async fn send_due(identity: &Identity) -> Result<bool, MailerError> {
             finish(app, job.id).await
         }
     }
+}
+
+/// Mail to the smoke test's accounts is never sent.
+async fn keep(app: &App, job: i64, mail: &CaughtMail) -> Result<bool, MailerError> {
+    let tx = app.db.system(Work::Smoke).await?;
+    smoke::keep_mail(app, &tx, &mail.to, &json!({ "subject": mail.subject, "text": mail.text })).await?;
+    tx.commit().await?;
+    finish(app, job).await
 }
 
 async fn finish(app: &App, job: i64) -> Result<bool, MailerError> {

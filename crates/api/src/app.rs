@@ -1,6 +1,6 @@
 //! What every handler can reach, whatever its context.
 
-use crate::{Authority, Denials, Limits, Metrics, Network, Revocations, TokenCache};
+use crate::{Authority, Denials, Limits, Metrics, Network, Revocations, Smoke, TokenCache};
 use db::{Db, secrets::MasterKey};
 use std::{ops::Deref, sync::Arc};
 use tokio::sync::Notify;
@@ -53,6 +53,8 @@ pub struct ApiConfig {
     pub trusted_proxies: Vec<Network>,
     /// The platform's version.
     pub version: String,
+    /// What the smoke test may; none: there is no such thing.
+    pub smoke: Option<Smoke>,
 }
 
 impl App {

@@ -22,6 +22,7 @@ mod precondition;
 mod problem;
 mod response;
 pub mod revocation;
+pub mod smoke;
 mod token_cache;
 mod validate;
 
@@ -42,9 +43,15 @@ pub use precondition::IfMatch;
 pub use problem::{FieldError, Problem};
 pub use response::{Created, WithEtag};
 pub use revocation::Revocations;
+pub use smoke::Smoke;
 pub use token_cache::TokenCache;
 pub use validate::{Validate, Violations};
 
 /// Every statement of this crate.
-pub const STATEMENTS: &[&[db::Sql]] =
-    &[idempotency::statements::ALL, jobs::statements::ALL, revocation::statements::ALL];
+pub const STATEMENTS: &[&[db::Sql]] = &[
+    idempotency::statements::ALL,
+    jobs::statements::ALL,
+    revocation::statements::ALL,
+    smoke::catches_statements::ALL,
+    smoke::erase_statements::ALL,
+];

@@ -82,6 +82,8 @@ pub enum Work {
     Keys,
     /// This process says that it runs.
     Instances,
+    /// The smoke test reads its mail and hooks, and what it made is erased.
+    Smoke,
     /// An operator makes an organization by hand.
     Administration,
 }
@@ -101,6 +103,7 @@ impl Work {
             Self::Revocation => "revocation",
             Self::Keys => "keys",
             Self::Instances => "instances",
+            Self::Smoke => "smoke",
             Self::Administration => "administration",
         }
     }

@@ -44,6 +44,8 @@ catalogue! {
     SessionRevoked = "session.revoked", Person, "A session was ended.";
     SessionReuseDetected = "session.reuse_detected", Person, "A refresh token was used again; its session was ended.";
     AccessDenied = "access.denied", Organization, "Somebody was kept from what they lack a permission for; at most once a minute each, with a count.";
+    SmokeUsed = "smoke.used", Person, "The smoke key read the mail of a synthetic account.";
+    SmokeErased = "smoke.erased", Organization, "A synthetic organization was erased with everything in it.";
     OrganizationCreated = "organization.created", Organization, "An organization was made.";
     OrganizationUpdated = "organization.updated", Organization, "An organization's name changed.";
     MemberJoined = "member.joined", Organization, "A person became a member.";

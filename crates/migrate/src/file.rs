@@ -108,7 +108,7 @@ impl File {
     /// SHA-256 of the normalised text, in hexadecimal.
     pub fn checksum(&self) -> String {
         let digest = digest(&SHA256, self.sql.as_bytes());
-        digest.as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+        hex::encode(digest)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
     settings::Settings,
 };
 use anyhow::{Context, Result, bail};
-use api::Quotas;
+use api::{Quotas, Smoke};
 use db::secrets::MasterKey;
 use identity::Mailer;
 use std::{net::Ipv6Addr, process::ExitCode, time::Duration};
@@ -52,6 +52,7 @@ fn options(settings: &Settings, service: Option<Service>, port: u16, metrics_por
         cors_origins: settings.list("EAP_CORS_ORIGINS"),
         trusted_proxies: proxies.collect::<Result<_>>()?,
         quotas: quotas(settings)?,
+        smoke: smoke(settings)?,
         ..Options::new(settings.required("DATABASE_URL")?.to_owned(), master_key)
     })
 }
@@ -60,6 +61,11 @@ fn options(settings: &Settings, service: Option<Service>, port: u16, metrics_por
 pub(crate) fn quotas(settings: &Settings) -> Result<Quotas> {
     let quota = |name| Ok::<_, anyhow::Error>(Some(settings.number(name)?).filter(|number| *number > 0));
     Ok(Quotas { per_address: quota("EAP_RATE_LIMIT_ADDRESS")?, per_person: quota("EAP_RATE_LIMIT_PERSON")? })
+}
+
+fn smoke(settings: &Settings) -> Result<Option<Smoke>> {
+    let domain = settings.value("EAP_SMOKE_DOMAIN");
+    settings.given("EAP_SMOKE_KEY").map(|key| Smoke::new(key, domain).context("EAP_SMOKE_KEY")).transpose()
 }
 
 /// Registering needs mail, which auth-service sends: a production without it would lose them silently.

@@ -41,6 +41,11 @@ impl Running {
     }
 }
 
+/// Where the running platform is.
+pub(crate) fn url(folder: &Path) -> Result<String> {
+    Ok(Running::read(folder)?.api.trim_end_matches("/v1").to_owned())
+}
+
 /// `KEY='value'` lines for `eval`.
 pub(crate) async fn print(folder: &Path) -> Result<ExitCode> {
     let running = Running::read(folder)?;

@@ -9,4 +9,5 @@ mod isolation;
 mod outage;
 mod resources;
 mod sign_in;
+mod smoke;
 mod statements;

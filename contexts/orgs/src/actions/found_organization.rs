@@ -26,7 +26,8 @@ pub struct Founder {
 /// Makes it, in the transaction of whatever led to it.
 pub async fn found(app: &App, tx: &SystemTx, name: &str, founder: &Founder) -> DbResult<OrganizationRow> {
     let now = app.clock.now();
-    let organization = organizations::insert(tx, OrgId::new(&app.rng, now), name, now).await?;
+    let synthetic = app.config.smoke.as_ref().is_some_and(|smoke| smoke.is_synthetic(&founder.email));
+    let organization = organizations::insert(tx, OrgId::new(&app.rng, now), name, synthetic, now).await?;
     let (org, role) = (organization.id, Role::Owner.as_str());
     let (email, key, display) = (&founder.email, &founder.email_key, founder.name.as_deref());
     memberships::insert(tx, org, founder.user, role, email, key, display, now).await?;

@@ -20,9 +20,9 @@ sql! {
     pub fn person(tx: SystemTx, user: UserId) -> opt PersonRow =
         "SELECT email, email_key, name FROM users WHERE id = $1 AND status = 'active'";
 
-    /// A new one.
-    pub fn insert(tx: SystemTx, id: OrgId, name: &str, now: Timestamp) -> one OrganizationRow =
-        "INSERT INTO organizations (id, name, created_at, updated_at) VALUES ($1, $2, $3, $3)
+    /// A new one; a synthetic one is erased after an hour.
+    pub fn insert(tx: SystemTx, id: OrgId, name: &str, synthetic: bool, now: Timestamp) -> one OrganizationRow =
+        "INSERT INTO organizations (id, name, synthetic, created_at, updated_at) VALUES ($1, $2, $3, $4, $4)
          RETURNING id, name, version, created_at, updated_at";
 
     /// The scope's own.

@@ -92,6 +92,7 @@ fn app(db: Db) -> App {
             cors_origins: vec![],
             trusted_proxies: vec![],
             version: "test".to_owned(),
+            smoke: None,
         },
         db,
         rng,

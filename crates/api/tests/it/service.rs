@@ -130,6 +130,7 @@ impl Service {
                 cors_origins: cors.iter().map(ToString::to_string).collect(),
                 trusted_proxies: vec![],
                 version: "1.2.3".into(),
+                smoke: None,
             },
             metrics,
             clock: clock.clone(),
