@@ -112,7 +112,7 @@ DECLARE
     partition text;
     made integer := 0;
 BEGIN
-    IF parent NOT IN ('events') OR days NOT BETWEEN 0 AND 31 THEN
+    IF parent NOT IN ('events', 'analytics_events') OR days NOT BETWEEN 0 AND 31 THEN
         RAISE EXCEPTION 'no partitions of % for % days', parent, days;
     END IF;
     PERFORM pg_advisory_xact_lock(hashtext('ensure_partitions ' || parent));

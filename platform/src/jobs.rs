@@ -133,6 +133,7 @@ async fn upkeep(app: App) {
         let done = alone(&app.db, Work::Retention, async |tx| {
             let now = app.clock.now();
             partitions::ensure(tx, "events", PARTITIONS_AHEAD_DAYS).await?;
+            partitions::ensure(tx, "analytics_events", PARTITIONS_AHEAD_DAYS).await?;
             erase_instances(tx).await?;
             erase_invalidations(tx).await?;
             erase_idempotency_keys(tx, now.minus(Duration::from_hours(24))).await?;

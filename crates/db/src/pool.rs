@@ -86,6 +86,8 @@ pub enum Work {
     Smoke,
     /// An operator makes an organization by hand.
     Administration,
+    /// Analytics events of all organizations are written, by their write keys.
+    Ingest,
 }
 
 impl Work {
@@ -105,6 +107,7 @@ impl Work {
             Self::Instances => "instances",
             Self::Smoke => "smoke",
             Self::Administration => "administration",
+            Self::Ingest => "ingest",
         }
     }
 }

@@ -7,6 +7,12 @@ use testing::Database;
 const TABLES: &[(&str, &[&str])] = &[
     ("_fence", &["system"]),
     ("_migrations", &["system"]),
+    ("analytics_events", &["system", "tenant"]),
+    ("analytics_hourly", &["system", "tenant"]),
+    ("analytics_hourly_people", &["system", "tenant"]),
+    ("analytics_messages", &["system"]),
+    ("analytics_names", &["system", "tenant"]),
+    ("analytics_sources", &["system", "tenant"]),
     ("consumers", &["system"]),
     ("credentials", &["person", "system"]),
     ("endpoints", &["system", "tenant"]),

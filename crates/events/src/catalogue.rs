@@ -57,6 +57,9 @@ catalogue! {
     ResourceCreated = "resource.created", Organization, "A resource was made.";
     ResourceUpdated = "resource.updated", Organization, "A resource has another document.";
     ResourceDeleted = "resource.deleted", Organization, "A resource was deleted.";
+    AnalyticsSourceCreated = "analytics_source.created", Organization, "A source of analytics events was made.";
+    AnalyticsSourceUpdated = "analytics_source.updated", Organization, "A source of analytics events has another name, other origins, or was switched on or off.";
+    AnalyticsSourceDeleted = "analytics_source.deleted", Organization, "A source of analytics events was deleted; its write key is refused.";
 }
 
 impl Kind {

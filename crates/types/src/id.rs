@@ -129,7 +129,9 @@ ids! {
     ResourceTypeId = "rty";
     /// A resource.
     ResourceId = "res";
-    /// An entry of the event log.
+    /// A source of analytics events.
+    SourceId = "src";
+    /// An entry of the event log, or an analytics event.
     EventId = "evt";
     /// A job that runs after its request was answered.
     JobId = "job";

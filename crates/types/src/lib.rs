@@ -9,7 +9,9 @@ pub mod timestamp;
 
 pub use clock::Clock;
 pub use email::Email;
-pub use id::{EventId, JobId, MembershipVersion, OrgId, RequestId, ResourceId, ResourceTypeId, SessionId, UserId};
+pub use id::{
+    EventId, JobId, MembershipVersion, OrgId, RequestId, ResourceId, ResourceTypeId, SessionId, SourceId, UserId,
+};
 pub use permission::{Permission, PermissionName, PermissionSet, Role};
 pub use rng::Rng;
 pub use timestamp::Timestamp;
