@@ -139,6 +139,7 @@ async fn upkeep(app: App) {
             erase_idempotency_keys(tx, now.minus(Duration::from_hours(24))).await?;
             erase_registrations(tx, now).await?;
             erase_jobs(tx, now.minus(Duration::from_hours(30 * 24))).await?;
+            analytics::erase_messages(tx, now.minus(Duration::from_hours(48))).await?;
             erase_sessions(tx, now.minus(Duration::from_hours(30 * 24))).await
         });
         let done = done.await;

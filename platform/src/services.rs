@@ -44,9 +44,8 @@ impl Service {
             Self::Auth => identity::auth_routes(identity.clone()),
             Self::User => identity::user_routes(identity.clone()),
             Self::Org => {
-                let own =
-                    orgs::routes(app.clone()).merge(resources::routes(app.clone())).merge(audit::routes(app.clone()));
-                own.merge(api::jobs::routes(app.clone()))
+                let contexts = [orgs::routes, resources::routes, audit::routes, analytics::routes, api::jobs::routes];
+                contexts.iter().fold(OpenApiRouter::new(), |all, routes| all.merge(routes(app.clone())))
             }
         }
     }

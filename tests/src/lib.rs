@@ -255,6 +255,14 @@ impl Person {
         answer
     }
 
+    /// A source of analytics events: its id and its write key.
+    pub async fn source(&self) -> (String, String) {
+        let answer = self.post("/v1/analytics/sources", json!({ "name": "Website" })).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        let text = |member: &str| answer.body[member].as_str().unwrap().to_owned();
+        (text("id"), text("write_key"))
+    }
+
     /// A note; its id.
     pub async fn note(&self, title: &str, priority: i64) -> String {
         let document = json!({ "title": title, "priority": priority });

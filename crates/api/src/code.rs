@@ -51,10 +51,14 @@ codes! {
         "Refresh the token: the session or the membership has changed since it was issued.";
     BadCredentials = "bad_credentials", UNAUTHORIZED, "Address and password do not fit",
         "Check both. The answer is the same for an address without an account.";
+    UnknownWriteKey = "unknown_write_key", UNAUTHORIZED, "No source has this write key",
+        "Send the `write_key` of an enabled analytics source as the user of HTTP Basic, or as `writeKey` in the body.";
     SessionEnded = "session_ended", UNAUTHORIZED, "The session has ended",
         "Sign in again.";
     Forbidden = "forbidden", FORBIDDEN, "Your role does not allow this",
         "Ask an owner of the organization for a role that has the permission `detail` names.";
+    OriginNotAllowed = "origin_not_allowed", FORBIDDEN, "The source takes no events of this page",
+        "Add the page's origin to the `allowed_origins` of the analytics source.";
     NoOrganization = "no_organization", FORBIDDEN, "This needs an organization",
         "Create an organization or accept an invitation, then refresh the token with its `organization_id`.";
     NotFound = "not_found", NOT_FOUND, "There is no such thing here",

@@ -1,6 +1,7 @@
 //! What every request passes, outermost first: request id, span and log line; CORS; load shedding; address limit; time
 //! limit and panic guard; body limit. Unknown routes and methods answer problems too.
 
+mod any_origin;
 mod guard;
 mod trace;
 
@@ -34,6 +35,7 @@ pub fn wrap(router: Router, app: App) -> Router {
         Some(cors) => router.layer(cors),
         None => router,
     };
+    let router = router.layer(from_fn(any_origin::any_origin));
     router.layer(from_fn_with_state(app, trace::trace))
 }
 

@@ -8,6 +8,7 @@ mod caller;
 mod client;
 mod code;
 mod denials;
+mod exceptions;
 pub mod health;
 mod idempotency;
 pub mod jobs;

@@ -5,7 +5,13 @@ mod responses;
 
 pub use docs::routes;
 
-use crate::{IfMatch, Problem, idempotency, idempotency::Idempotency, problem::ProblemBody};
+use crate::{
+    IfMatch, Problem,
+    exceptions::{self, SegmentFailure},
+    idempotency,
+    idempotency::Idempotency,
+    problem::ProblemBody,
+};
 use utoipa::{
     IntoParams, PartialSchema, ToSchema,
     openapi::{
@@ -19,6 +25,8 @@ use utoipa::{
 
 /// The name of the security scheme: `security(("access_token" = [ReadUsers::NAME.as_str()]))` on an operation.
 const ACCESS_TOKEN: &str = "access_token";
+/// The scheme of who sends analytics events: `security(("write_key" = []))`.
+const WRITE_KEY: &str = "write_key";
 
 /// Completes a document: information, servers, the security scheme, and for each operation the problems that any of
 /// its kind can answer, its callers and its limits.
@@ -28,6 +36,7 @@ pub fn finish(mut document: OpenApi) -> OpenApi {
     let components = document.components.get_or_insert_with(Components::new);
     add_problem_schemas(components);
     components.add_security_scheme(ACCESS_TOKEN, bearer());
+    components.add_security_scheme(WRITE_KEY, basic());
     components.responses.extend(responses::shared());
     let mut tags = Vec::new();
     for (path, item) in &mut document.paths.paths {
@@ -47,7 +56,7 @@ fn information() -> Info {
     license.identifier = Some("Apache-2.0".to_owned());
     let mut info = Info::new("Enterprise API Platform", env!("CARGO_PKG_VERSION"));
     info.description =
-        Some("Accounts, organizations and typed resources. Failures are problem details (RFC 9457).".into());
+        Some("Accounts, organizations, typed resources, analytics. Failures are problem details (RFC 9457).".into());
     info.license = Some(license);
     info
 }
@@ -59,8 +68,17 @@ fn bearer() -> SecurityScheme {
     SecurityScheme::Http(scheme.description(Some(text)).build())
 }
 
+fn basic() -> SecurityScheme {
+    let text = "The write key of an analytics source as user, without a password. It is public; clients that cannot send \
+                the header put it into the body as `writeKey`.";
+    SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Basic).description(Some(text)).build())
+}
+
 fn add_problem_schemas(components: &mut Components) {
-    let mut schemas = vec![(ProblemBody::name().into_owned(), ProblemBody::schema())];
+    let mut schemas = vec![
+        (ProblemBody::name().into_owned(), ProblemBody::schema()),
+        (SegmentFailure::name().into_owned(), SegmentFailure::schema()),
+    ];
     ProblemBody::schemas(&mut schemas);
     components.schemas.extend(schemas);
 }
@@ -71,12 +89,19 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 
 fn complete(path: &str, operation: &mut Operation) {
     let is_probe = operation.tags.as_deref() == Some(&["health".to_owned()]);
-    if !is_probe {
-        responses::add_shared(path, operation);
+    let is_segment = exceptions::is_segment(path);
+    match (is_probe, is_segment) {
+        (true, _) => {}
+        (_, true) => responses::add_segment(operation),
+        _ => responses::add_shared(path, operation),
     }
     responses::describe_problems(operation);
-    let callers: &[&str] = if is_secured(operation) { &["session"] } else { &["none"] };
-    let limits: &[&str] = match (is_probe, is_secured(operation)) {
+    let callers: &[&str] = match (is_segment, is_secured(operation)) {
+        (true, _) => &["write_key"],
+        (_, true) => &["session"],
+        _ => &["none"],
+    };
+    let limits: &[&str] = match (is_probe, is_secured(operation) && !is_segment) {
         (true, _) => &[],
         (false, true) => &["address", "person"],
         (false, false) => &["address"],

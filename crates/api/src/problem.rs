@@ -1,6 +1,6 @@
 //! The error of every handler: problem details (RFC 9457), and the one place that logs a failed request.
 
-use crate::Code;
+use crate::{Code, exceptions};
 use axum::response::{IntoResponse, Response};
 use db::DbError;
 use http::{HeaderValue, StatusCode, header};
@@ -114,6 +114,10 @@ impl Problem {
         self.code
     }
 
+    pub(crate) fn said(&self) -> Option<&str> {
+        self.detail.as_deref()
+    }
+
     pub(crate) fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
         self.errors = errors;
         self
@@ -224,6 +228,13 @@ pub(crate) fn complete(response: Response, public_url: &str, path: &str, request
     problem.log();
     let origin = Origin { public_url, path, request_id: Some(request_id) };
     parts.headers.remove(header::CONTENT_LENGTH);
+    if exceptions::is_segment(path) {
+        let (of_segment, body) = exceptions::failure(&problem, request_id).into_parts();
+        parts.status = of_segment.status;
+        parts.headers.extend(of_segment.headers);
+        parts.extensions.insert(problem.code);
+        return Response::from_parts(parts, body);
+    }
     let rendered = problem.render(&origin).into_body();
     parts.extensions.insert(problem.code);
     Response::from_parts(parts, rendered)

@@ -24,6 +24,8 @@ struct Operation {
     method: Method,
     path: String,
     open: bool,
+    /// For the write key of an analytics source, and in Segment's own style.
+    by_write_key: bool,
     has_body: bool,
 }
 
@@ -39,6 +41,9 @@ async fn operations(app: &TestApp) -> Vec<Operation> {
             open: operation["security"].as_array().is_none_or(|security| {
                 security.is_empty() || security.iter().any(|one| one.as_object().is_some_and(serde_json::Map::is_empty))
             }),
+            by_write_key: operation["security"]
+                .as_array()
+                .is_some_and(|all| all.iter().any(|one| one["write_key"].is_array())),
             has_body: operation["requestBody"].is_object(),
         })
     };
@@ -63,6 +68,7 @@ fn filled(path: &str) -> String {
         ("/v1/members/{user_id}", "usr_01jhs3n5c8fq7t2v9w4x6y8zab"),
         ("/v1/auth/sessions/{id}", "ses_01jhs3n5c8fq7t2v9w4x6y8zab"),
         ("/v1/resources/{id}", "res_01jhs3n5c8fq7t2v9w4x6y8zab"),
+        ("/v1/analytics/sources/{id}", "src_01jhs3n5c8fq7t2v9w4x6y8zab"),
         ("/v1/resource-types/{name}", "nothing"),
         ("/v1/jobs/{id}", "job_01jhs3n5c8fq7t2v9w4x6y8zab"),
         ("/v1/audit/events/{id}", "evt_01jhs3n5c8fq7t2v9w4x6y8zab"),
@@ -87,7 +93,7 @@ async fn the_open_operations_are_those_on_the_list() {
 async fn every_other_operation_refuses_who_has_no_valid_token() {
     let app = TestApp::new().await;
     let mut refused = 0;
-    for operation in operations(&app).await.iter().filter(|one| !one.open) {
+    for operation in operations(&app).await.iter().filter(|one| !one.open && !one.by_write_key) {
         let path = filled(&operation.path);
         for token in [None, Some("garbage"), Some("eyJhbGciOiJub25lIn0.e30.")] {
             let answer = ask(&app, operation, token, &path).await;
@@ -103,6 +109,36 @@ async fn every_other_operation_refuses_who_has_no_valid_token() {
         }
     }
     assert!(refused > 60, "only {refused}");
+}
+
+#[tokio::test]
+async fn operations_of_write_keys_refuse_whoever_has_none_and_take_events_of_whoever_has_one() {
+    let app = TestApp::new().await;
+    let alice = app.owner("alice").await;
+    let (_, key) = alice.source().await;
+    let event = serde_json::json!({ "event": "e", "userId": "u", "groupId": "g", "previousId": "p", "batch": [] });
+    let mut asked = 0;
+    for operation in operations(&app).await.iter().filter(|one| one.by_write_key) {
+        let post = || app.request(operation.method.clone(), &operation.path).json(&event);
+        let of_another_kind = [post(), post().bearer_auth(&alice.token), post().basic_auth("eap_pk_nobody", Some(""))];
+        for request in of_another_kind {
+            let answer = send(request).await;
+            assert_eq!(
+                (answer.status.as_u16(), answer.code()),
+                (401, "unknown_write_key"),
+                "{} {answer:?}",
+                operation.id
+            );
+            assert_eq!(answer.body["success"], false, "{}", operation.id);
+        }
+        let answer = send(post().basic_auth(&key, Some(""))).await;
+        let receipt = serde_json::json!({ "success": true, "rejected": [] });
+        assert_eq!((answer.status.as_u16(), answer.body), (200, receipt), "{}", operation.id);
+        let token = app.request(Method::GET, "/v1/analytics/sources").basic_auth(&key, Some(""));
+        assert_eq!(send(token).await.status, 401, "a write key reads nothing");
+        asked += 1;
+    }
+    assert_eq!(asked, 7);
 }
 
 #[tokio::test]
@@ -128,11 +164,13 @@ async fn what_belongs_to_another_organization_is_not_found_by_any_operation_with
     let job = app.many_notes(&alice).await;
     let entry = app.first_entry(&alice).await["id"].as_str().unwrap().to_owned();
     let session = alice.get("/v1/auth/sessions").await.body["data"][0]["id"].as_str().unwrap().to_owned();
+    let (source, _) = alice.source().await;
     let theirs = [
         ("/v1/users/{id}", bob.id.clone()),
         ("/v1/members/{user_id}", bob.id.clone()),
         ("/v1/auth/sessions/{id}", session),
         ("/v1/resources/{id}", note),
+        ("/v1/analytics/sources/{id}", source),
         ("/v1/resource-types/{name}", "note".to_owned()),
         ("/v1/jobs/{id}", job),
         ("/v1/audit/events/{id}", entry),
@@ -148,6 +186,7 @@ async fn what_belongs_to_another_organization_is_not_found_by_any_operation_with
             let body = match operation.id.as_str() {
                 "replace_resource_type" => serde_json::json!({ "schema": schema, "indexed": [] }),
                 "change_member" => serde_json::json!({ "role": "viewer" }),
+                "change_analytics_source" => serde_json::json!({ "name": "mine now" }),
                 _ => serde_json::json!({ "document": { "title": "mine now" } }),
             };
             request = request.json(&body);

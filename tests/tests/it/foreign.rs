@@ -17,6 +17,7 @@ struct World {
     user: String,
     resource: String,
     resource_type: String,
+    source: String,
     session: String,
     key_digest: String,
     job: String,
@@ -42,12 +43,17 @@ impl World {
         assert_eq!(send(create).await.status, 201);
         app.many_notes(alice).await;
         app.first_entry(alice).await;
+        let (_, key) = alice.source().await;
+        let event = json!({ "event": "note", "userId": "user of alice", "properties": { "of": "secret of alice" } });
+        let track = app.request(Method::POST, "/v1/track").basic_auth(key, Some("")).json(&event);
+        assert_eq!(send(track).await.status, 200);
         let owner = app.database.client("admin_user").await;
         Self {
             org: alice.org.parse::<OrgId>().unwrap().0.to_string(),
             user: bob.id.parse::<UserId>().unwrap().0.to_string(),
             resource: one(&owner, "SELECT id::text FROM resources ORDER BY created_at LIMIT 1").await,
             resource_type: one(&owner, "SELECT id::text FROM resource_types").await,
+            source: one(&owner, "SELECT id::text FROM analytics_sources").await,
             session: one(
                 &owner,
                 "SELECT s.id::text FROM sessions s JOIN users u ON u.id = user_id WHERE u.name = 'bob'",
@@ -62,7 +68,7 @@ impl World {
 
     /// What a parameter is given: the victims' own, or what includes everything.
     fn value(&self, name: &str, ty: &str) -> String {
-        let first = matches!(name, "after" | "after_key" | "after_user" | "from" | "low" | "low_id" | "but");
+        let first = matches!(name, "after" | "after_key" | "after_user" | "from" | "since" | "low" | "low_id" | "but");
         let last = matches!(name, "until" | "high" | "high_id" | "before");
         let edge = |low: &str, inner: &str, high: &str| {
             (if first {
@@ -81,6 +87,7 @@ impl World {
             "UserId" => id(&self.user),
             "ResourceId" => id(&self.resource),
             "ResourceTypeId" => id(&self.resource_type),
+            "SourceId" => id(&self.source),
             "SessionId" => id(&self.session),
             "Uuid" if name == "member" => self.user.clone(),
             "Uuid" => self.session.clone(),
@@ -91,6 +98,9 @@ impl World {
                     "field" => "priority",
                     "status" => "active",
                     "role" => "viewer",
+                    "kind" => "track",
+                    "interval" => "day",
+                    "user" => "user of alice",
                     "principal" => &self.user,
                     _ => "x",
                 },
@@ -112,6 +122,8 @@ impl World {
             "JobId" => self.job.clone(),
             "EventId" => self.event.clone(),
             "RequestId" => self.resource.clone(),
+            "String" => "x".to_owned(),
+            "bool" => "true".to_owned(),
             other => panic!("teach this test a value of type {other} (parameter {name})"),
         }
     }
@@ -124,8 +136,16 @@ impl World {
         let mut text = String::new();
         for table in postgres.query(tables, &[]).await.unwrap() {
             let table: String = table.get(0);
-            let names =
-                [&self.org, &self.user, &self.resource, &self.resource_type, &self.session, &self.job, &self.event];
+            let names = [
+                &self.org,
+                &self.user,
+                &self.resource,
+                &self.resource_type,
+                &self.source,
+                &self.session,
+                &self.job,
+                &self.event,
+            ];
             let condition = names.map(|id| format!("t::text LIKE '%{id}%'")).join(" OR ");
             let rows = format!(
                 "SELECT coalesce(string_agg(t::text, ';' ORDER BY t::text), '') FROM {table} t WHERE {condition}"

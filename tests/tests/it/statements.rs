@@ -6,6 +6,7 @@ use testing::Database;
 /// All statements there are.
 pub(crate) fn all() -> Vec<&'static Sql> {
     let contexts = [
+        analytics::STATEMENTS,
         api::STATEMENTS,
         audit::STATEMENTS,
         db::STATEMENTS,

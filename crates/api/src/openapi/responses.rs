@@ -1,7 +1,7 @@
 //! The problems that operations of one kind share, described once.
 
 use super::is_secured;
-use crate::{Code, problem::ProblemBody};
+use crate::{Code, exceptions::SegmentFailure, problem::ProblemBody};
 use utoipa::{
     ToSchema,
     openapi::{
@@ -68,6 +68,25 @@ pub(super) fn add_shared(path: &str, operation: &mut Operation) {
     for (status, name, _) in applying {
         let described = operation.responses.responses.entry(status.to_owned());
         described.or_insert_with(|| Ref::from_response_name(name).into());
+    }
+}
+
+/// Status and text of what Segment's routes refuse with.
+const OF_SEGMENT: [(&str, &str); 6] = [
+    ("400", "No JSON, or too large: sending it again will not help"),
+    ("401", "No enabled source has this write key"),
+    ("403", "The source takes no events of this page"),
+    ("415", "The body is neither JSON nor text, or is encoded as something else than gzip"),
+    ("429", "Too many requests; `Retry-After` says when to try again"),
+    ("503", "Nothing was stored; `Retry-After` says when to try again"),
+];
+
+/// The failures of a route that speaks Segment's protocol.
+pub(super) fn add_segment(operation: &mut Operation) {
+    for (status, text) in OF_SEGMENT {
+        let content = Content::new(Some(Ref::from_schema_name(SegmentFailure::name())));
+        let response = ResponseBuilder::new().description(text).content("application/json", content).build();
+        operation.responses.responses.entry(status.to_owned()).or_insert_with(|| response.into());
     }
 }
 
