@@ -1,6 +1,7 @@
 //! The binary as whoever runs it sees it: what it prints, and what a kill leaves behind.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod analytics;
 mod dev;
 mod kill;
 mod process;
