@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, reason = "a command-line program talks")]
 
 mod bench;
+mod client_libraries;
 mod dev;
 mod nextest;
 mod postgres;
@@ -61,6 +62,12 @@ enum Command {
         #[arg(long, value_parser = ["pocketbase"])]
         against: String,
     },
+    /// Installs clients that others wrote, for the tests that run them; prints where they are
+    #[command(hide = true)]
+    ClientLibraries {
+        /// A folder of `tests/clients`
+        name: String,
+    },
     /// The house rules alone: sizes, names, links, the direction of dependencies
     Tidy,
 }
@@ -83,6 +90,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Dev { release, arguments } => dev::run(release, &arguments),
         Command::Test { long, filters } => stages::run(&stages::Wanted { long, filters }),
         Command::Bench { what, against } => bench::run(&what, &against),
+        Command::ClientLibraries { name } => client_libraries::run(&name),
         Command::Tidy => tidy::run(),
     }
 }

@@ -1,6 +1,8 @@
 //! The platform from the outside: black box, over HTTP, on a real database.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod analytics_clients;
+mod analytics_outage;
 mod audit;
 mod conventions;
 mod every_operation;

@@ -22,7 +22,7 @@ use types::Email;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Outlives the cluster's stop, which is no crash of the test; removed also when an assertion fails.
-struct Folder(PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Drop for Folder {
     fn drop(&mut self) {
@@ -31,10 +31,10 @@ impl Drop for Folder {
 }
 
 /// A hundred requests a second, four of five of them reads.
-struct Load {
-    client: Client,
-    base: String,
-    token: String,
+pub(crate) struct Load {
+    pub(crate) client: Client,
+    pub(crate) base: String,
+    pub(crate) token: String,
     /// PostgreSQL was away and is there again.
     recovered: AtomicBool,
     stopped: AtomicBool,
@@ -95,7 +95,7 @@ impl Load {
     }
 }
 
-async fn prepared(cluster: &Cluster) -> String {
+pub(crate) async fn prepared(cluster: &Cluster) -> String {
     let admin = migrate::connect(&cluster.url("postgres", "postgres")).await.unwrap();
     admin.batch_execute("CREATE DATABASE outage").await.unwrap();
     let superuser = migrate::connect(&cluster.url("postgres", "outage")).await.unwrap();
@@ -106,7 +106,7 @@ async fn prepared(cluster: &Cluster) -> String {
 }
 
 /// Somebody with an organization and a resource type, who asks all the time.
-async fn load(server: &Server) -> Arc<Load> {
+pub(crate) async fn load(server: &Server) -> Arc<Load> {
     let (identity, client, base) = (server.identity(), Client::builder().no_proxy().build().unwrap(), server.url());
     let email = Email::parse("ada@example.com").unwrap();
     let account = Account::hashed(&identity.hasher, email, "Ada", PASSWORD).await.unwrap();

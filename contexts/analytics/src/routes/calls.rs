@@ -77,7 +77,7 @@ pub(crate) struct AnalyticsBatch {
 macro_rules! calls { ($($name:ident, $path:literal, $kind:expr, $body:ty, $title:literal;)*) => { $(
     #[doc = $title]
     ///
-    /// Segment's wire format; gzip is taken, and a beacon's `text/plain`. What is answered with 200 is stored for good,
+    /// Segment's wire format; gzip is taken, and any media type, as a beacon's `text/plain`. What is answered with 200 is stored for good,
     /// but for the events that `rejected` names.
     #[utoipa::path(
         post, path = $path, tag = "analytics events", request_body = $body,

@@ -1,4 +1,7 @@
-//! How a client's request becomes a call: write key, origin, media type, gzip, size.
+//! How a client's request becomes a call: write key, origin, gzip, size.
+//!
+//! The media type says nothing: a page's beacon can only say `text/plain`, and RudderStack's client calls its zipped JSON
+//! a form.
 
 use crate::{
     Analytics,
@@ -68,7 +71,6 @@ pub(super) async fn receive(
         Some(key) => Some(authorize(state, &key, origin.as_deref()).await?),
         None => None,
     };
-    require_text(&parts.headers)?;
     let limit = if kind.is_some() { MAX_CALL_BYTES } else { MAX_BATCH_BYTES };
     let body = read(&parts.headers, body, limit).await?;
     let call = Call::parse(&body, kind)?;
@@ -93,17 +95,6 @@ fn basic(headers: &HeaderMap) -> Option<String> {
     let token = scheme.eq_ignore_ascii_case("basic").then(|| BASE64.decode(token.trim()).ok()).flatten()?;
     let text = String::from_utf8(token).ok()?;
     Some(text.split_once(':').map_or(&*text, |(user, _)| user).to_owned())
-}
-
-/// JSON, or the text that a page's beacon sends without asking first.
-fn require_text(headers: &HeaderMap) -> Result<(), Problem> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if ["application/json", "text/plain"].contains(&&*essence) {
-        Ok(())
-    } else {
-        Err(Code::UnsupportedMediaType.into())
-    }
 }
 
 /// The body, inflated; neither it nor what it inflates to is larger than the limit.

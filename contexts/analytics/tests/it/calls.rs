@@ -61,6 +61,9 @@ async fn every_call_is_taken_by_its_long_and_its_short_name() {
 async fn a_key_in_the_body_serves_a_beacon_that_can_send_no_header() {
     let world = World::new().await;
     let key = world.source(json!([])).await.key;
+    let mut form = World::call(&key, "/v1/track", track("Bought", "u").to_string());
+    form.headers_mut().insert("content-type", "application/x-www-form-urlencoded".parse().unwrap());
+    assert_eq!(world.raw(form).await.expect(StatusCode::OK), receipt(&json!([])), "as RudderStack's client sends it");
     let mut body = track("Bought", "u");
     body["writeKey"] = json!(key);
     let beacon = |body: &Value| {

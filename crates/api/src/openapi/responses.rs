@@ -76,7 +76,7 @@ const OF_SEGMENT: [(&str, &str); 6] = [
     ("400", "No JSON, or too large: sending it again will not help"),
     ("401", "No enabled source has this write key"),
     ("403", "The source takes no events of this page"),
-    ("415", "The body is neither JSON nor text, or is encoded as something else than gzip"),
+    ("415", "The body is encoded as something else than gzip"),
     ("429", "Too many requests; `Retry-After` says when to try again"),
     ("503", "Nothing was stored; `Retry-After` says when to try again"),
 ];
