@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_postgres::config::Host;
 use types::{OrgId, UserId};
 
@@ -45,6 +45,7 @@ impl Options {
 pub struct Db {
     pool: Pool,
     committed: Committed,
+    log_grew: watch::Sender<()>,
 }
 
 /// Wakes whoever waits for new outbox rows in this process.
@@ -74,6 +75,8 @@ pub enum Work {
     Sequencer,
     /// A consumer reads the event log.
     Consumer,
+    /// Webhook deliveries are claimed, sent and recorded.
+    Dispatch,
     /// Rows past their time are erased.
     Retention,
     /// Revocations of all organizations are read.
@@ -101,6 +104,7 @@ impl Work {
             Self::Jobs => "jobs",
             Self::Sequencer => "sequencer",
             Self::Consumer => "consumer",
+            Self::Dispatch => "dispatch",
             Self::Retention => "retention",
             Self::Revocation => "revocation",
             Self::Keys => "keys",
@@ -123,7 +127,8 @@ impl Db {
         let manager = Manager::from_config(config, tls, recycling);
         let pool = Pool::builder(manager).max_size(options.max_connections).runtime(Runtime::Tokio1);
         let pool = pool.wait_timeout(Some(WAIT)).create_timeout(Some(WAIT)).build();
-        Ok(Self { pool: pool.map_err(|error| DbError::Settings(error.to_string()))?, committed: Committed::default() })
+        let pool = pool.map_err(|error| DbError::Settings(error.to_string()))?;
+        Ok(Self { pool, committed: Committed::default(), log_grew: watch::Sender::default() })
     }
 
     /// One organization's rows, read only.
@@ -155,6 +160,16 @@ impl Db {
     /// Waits until a commit of this process wrote outbox rows.
     pub async fn committed(&self) {
         self.committed.0.notified().await;
+    }
+
+    /// Tells the consumers of this process that the event log has new entries.
+    pub fn notify_log_grew(&self) {
+        self.log_grew.send_replace(());
+    }
+
+    /// Changes whenever this process wrote to the event log; another one's entries are found by looking now and then.
+    pub fn log_grows(&self) -> watch::Receiver<()> {
+        self.log_grew.subscribe()
     }
 
     /// The time of one round trip.

@@ -9,6 +9,8 @@ pub enum Audience {
     Organization,
     /// The person's own.
     Person,
+    /// Nobody's: it only starts work, and no log shows it.
+    Hidden,
 }
 
 macro_rules! catalogue { ($($kind:ident = $name:literal, $audience:ident, $meaning:literal;)*) => {
@@ -60,6 +62,12 @@ catalogue! {
     AnalyticsSourceCreated = "analytics_source.created", Organization, "A source of analytics events was made.";
     AnalyticsSourceUpdated = "analytics_source.updated", Organization, "A source of analytics events has another name, other origins, or was switched on or off.";
     AnalyticsSourceDeleted = "analytics_source.deleted", Organization, "A source of analytics events was deleted; its write key is refused.";
+    EndpointCreated = "endpoint.created", Organization, "A webhook endpoint was made.";
+    EndpointUpdated = "endpoint.updated", Organization, "A webhook endpoint changed.";
+    EndpointDeleted = "endpoint.deleted", Organization, "A webhook endpoint was deleted.";
+    EndpointSecretRotated = "endpoint.secret_rotated", Organization, "A webhook endpoint has another signing secret.";
+    EndpointDisabled = "endpoint.disabled", Organization, "A webhook endpoint failed for too long, or said that it is gone, and gets no more deliveries.";
+    MessageCreated = "message.created", Hidden, "A message waits to be told to webhook endpoints.";
 }
 
 impl Kind {
@@ -70,6 +78,7 @@ impl Kind {
             let whose = match kind.audience() {
                 Audience::Organization => "the organization",
                 Audience::Person => "the person",
+                Audience::Hidden => "nobody",
             };
             let _ = writeln!(page, "| `{}` | {whose} | {} |", kind.as_str(), kind.meaning());
         }

@@ -150,6 +150,9 @@ impl Sequencer {
         let above = self.known.begin(Instant::now());
         let Some(moved) = move_rows(&tx, self.holder, above, BATCH).await? else { return Ok(0) };
         tx.commit().await?;
+        if moved.moved > 0 {
+            db.notify_log_grew();
+        }
         self.known.moved(moved.highest);
         Ok(usize::try_from(moved.moved).unwrap_or_default())
     }

@@ -131,6 +131,12 @@ ids! {
     ResourceId = "res";
     /// A source of analytics events.
     SourceId = "src";
+    /// Where an organization wants to be told what happened.
+    EndpointId = "whe";
+    /// What is told to endpoints.
+    MessageId = "msg";
+    /// A message on its way to an endpoint.
+    DeliveryId = "dlv";
     /// An entry of the event log, or an analytics event.
     EventId = "evt";
     /// A job that runs after its request was answered.

@@ -10,7 +10,8 @@ pub mod timestamp;
 pub use clock::Clock;
 pub use email::Email;
 pub use id::{
-    EventId, JobId, MembershipVersion, OrgId, RequestId, ResourceId, ResourceTypeId, SessionId, SourceId, UserId,
+    DeliveryId, EndpointId, EventId, JobId, MembershipVersion, MessageId, OrgId, RequestId, ResourceId, ResourceTypeId,
+    SessionId, SourceId, UserId,
 };
 pub use permission::{Permission, PermissionName, PermissionSet, Role};
 pub use rng::Rng;
