@@ -10,6 +10,7 @@ use std::{error::Error, time::Duration};
 use tokio::time::sleep;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use types::{Timestamp, Uuid};
+use webhooks::Webhooks;
 
 /// How soon a schema, a database or a key that is not there yet is looked for again.
 const AGAIN: Duration = Duration::from_secs(2);
@@ -51,7 +52,7 @@ sql! {
 
 /// Starts everything that runs beside the requests of these services.
 pub(crate) fn spawn(
-    identity: &Identity,
+    (identity, webhooks): (&Identity, &Webhooks),
     database_url: &str,
     health: &Health,
     services: &[Service],
@@ -74,6 +75,7 @@ pub(crate) fn spawn(
     }
     if services.contains(&Service::Org) {
         tasks.spawn(api::jobs::run(app.clone(), resources::JOBS.to_vec(), stop.clone()));
+        tasks.spawn(webhooks::jobs(webhooks.clone(), stop.clone()));
     }
     tasks.spawn(Sequencer::new(&app.clock, &app.rng).run(app.db.clone(), stop.clone()));
     tasks.close();
@@ -140,6 +142,7 @@ async fn upkeep(app: App) {
             erase_registrations(tx, now).await?;
             erase_jobs(tx, now.minus(Duration::from_hours(30 * 24))).await?;
             analytics::erase_messages(tx, now.minus(Duration::from_hours(48))).await?;
+            webhooks::erase(tx, now).await?;
             erase_sessions(tx, now.minus(Duration::from_hours(30 * 24))).await
         });
         let done = done.await;

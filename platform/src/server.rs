@@ -20,6 +20,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use types::{Clock, PermissionSet, Rng, Role};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
+use webhooks::{Delivery, Webhooks};
 
 /// From the signal to stop until readiness has been seen to be off.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -54,6 +55,8 @@ pub struct Options {
     pub hash_cost: HashCost,
     /// Where mail goes.
     pub mailer: Mailer,
+    /// How webhooks are delivered.
+    pub delivery: Delivery,
     /// Browsers' origins.
     pub cors_origins: Vec<String>,
     /// Believed proxies.
@@ -95,6 +98,7 @@ impl Options {
             rng: Rng::system(),
             hash_cost: HashCost::Production,
             mailer: Mailer::catching(),
+            delivery: Delivery::default(),
             cors_origins: vec![],
             trusted_proxies: vec![],
             quotas: Quotas::default(),
@@ -153,13 +157,15 @@ impl Server {
         let identity = put_together(&options, &public_url)?;
         let health = Health::new(env!("CARGO_PKG_VERSION"), options.clock.clone());
         health.hold("starting");
-        let (router, document) = routes(&identity, &health, &options.services).split_for_parts();
+        let webhooks = Webhooks::new(identity.app.clone(), options.delivery);
+        let contexts = (&identity, &webhooks);
+        let (router, document) = routes(contexts, &health, &options.services).split_for_parts();
         let document = api::openapi::finish(document);
         let router = router.merge(api::openapi::routes(&document)).merge(options.extra);
         let router = options.services.iter().fold(router, |router, one| router.merge(one.smoke_routes(&identity.app)));
         let router = api::layers::wrap(router, identity.app.clone());
         let (stop_tasks, stop_serving) = (CancellationToken::new(), CancellationToken::new());
-        let tasks = jobs::spawn(&identity, &options.database_url, &health, &options.services, &stop_tasks);
+        let tasks = jobs::spawn(contexts, &options.database_url, &health, &options.services, &stop_tasks);
         if let Some(listener) = metrics {
             let shown = api::metrics::router(identity.app.metrics.clone());
             tokio::spawn(serve(listener, shown, options.first_request, stop_serving.clone()));
@@ -213,7 +219,8 @@ pub(crate) fn document(services: &[Service]) -> Result<OpenApi, StartError> {
     let options = Options::new("postgresql://nowhere".to_owned(), MasterKey::of_secret(b"document"));
     let identity = put_together(&options, "http://localhost:3000")?;
     let health = Health::new(env!("CARGO_PKG_VERSION"), options.clock.clone());
-    Ok(api::openapi::finish(routes(&identity, &health, services).into_openapi()))
+    let webhooks = Webhooks::new(identity.app.clone(), options.delivery);
+    Ok(api::openapi::finish(routes((&identity, &webhooks), &health, services).into_openapi()))
 }
 
 /// What handlers share, without listening: for commands that decide as handlers do.
@@ -221,8 +228,8 @@ pub(crate) fn unbound(database_url: String, master_key: MasterKey) -> Result<Ide
     put_together(&Options { pool: 1, ..Options::new(database_url, master_key) }, "")
 }
 
-fn routes(identity: &Identity, health: &Health, services: &[Service]) -> OpenApiRouter {
-    let of_services = services.iter().map(|service| service.routes(&identity.app, identity));
+fn routes((identity, webhooks): (&Identity, &Webhooks), health: &Health, services: &[Service]) -> OpenApiRouter {
+    let of_services = services.iter().map(|service| service.routes(&identity.app, identity, webhooks));
     of_services.fold(api::health::routes(health.clone()), OpenApiRouter::merge)
 }
 

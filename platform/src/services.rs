@@ -4,6 +4,7 @@ use api::App;
 use axum::Router;
 use identity::Identity;
 use utoipa_axum::router::OpenApiRouter;
+use webhooks::Webhooks;
 
 /// A deployable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -39,13 +40,14 @@ impl Service {
     }
 
     /// Its routes.
-    pub(crate) fn routes(self, app: &App, identity: &Identity) -> OpenApiRouter {
+    pub(crate) fn routes(self, app: &App, identity: &Identity, webhooks: &Webhooks) -> OpenApiRouter {
         match self {
             Self::Auth => identity::auth_routes(identity.clone()),
             Self::User => identity::user_routes(identity.clone()),
             Self::Org => {
                 let contexts = [orgs::routes, resources::routes, audit::routes, analytics::routes, api::jobs::routes];
-                contexts.iter().fold(OpenApiRouter::new(), |all, routes| all.merge(routes(app.clone())))
+                let webhooks = webhooks::routes(webhooks.clone());
+                contexts.iter().fold(webhooks, |all, routes| all.merge(routes(app.clone())))
             }
         }
     }

@@ -10,6 +10,10 @@ use std::time::{Duration, Instant};
 use testing::Database;
 use types::{Clock, Email, Role, Timestamp};
 
+mod receiver;
+
+pub use receiver::{Received, Receiver};
+
 /// What everybody's password is.
 pub const PASSWORD: &str = "correct horse battery";
 
@@ -79,17 +83,32 @@ impl TestApp {
 
     /// Another process on a database.
     pub async fn on(database: Database) -> Self {
-        Self::later(database, Duration::ZERO).await
+        Self::with(database, |_| {}).await
     }
 
     /// Another process on a database, later.
     pub async fn later(database: Database, by: Duration) -> Self {
+        Self::at(Clock::system().now().plus(by), database, |_| {}).await
+    }
+
+    /// Another process on a database, changed before it starts.
+    pub async fn with(database: Database, change: impl FnOnce(&mut Options)) -> Self {
+        Self::at(Clock::system().now(), database, change).await
+    }
+
+    async fn at(now: Timestamp, database: Database, change: impl FnOnce(&mut Options)) -> Self {
         // The real time, standing still: partitions and leases go by PostgreSQL's clock.
-        let clock = Clock::stopped_at(Clock::system().now().plus(by));
+        let clock = Clock::stopped_at(now);
         // One issuer for all processes of a test, whatever their ports.
         let public_url = Some("http://platform.test".to_owned());
+        // A test sends to itself and to nobody else: no name has an address.
+        let lookup = webhooks::Lookup::by(|_| Box::pin(async { Err(std::io::Error::other("no names in tests")) }));
+        let rules = webhooks::Rules { loopback: true, allow_http_to: None };
+        let delivery = webhooks::Delivery { rules, lookup, ..webhooks::Delivery::default() };
         let smoke = Some(smoke());
-        let options = Options { clock: clock.clone(), public_url, smoke, ..Options::for_tests(database.app_url()) };
+        let of_tests = Options::for_tests(database.app_url());
+        let mut options = Options { clock: clock.clone(), public_url, smoke, delivery, ..of_tests };
+        change(&mut options);
         let server = Server::start(options).unwrap();
         server.ready().await;
         let client = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
@@ -104,6 +123,11 @@ impl TestApp {
     /// The time of this process.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// What is shown on the metrics port.
+    pub fn metrics(&self) -> String {
+        self.server.identity().app.metrics.text()
     }
 
     /// Mails that were caught, oldest first.
@@ -261,6 +285,13 @@ impl Person {
         assert_eq!(answer.status, 201, "{answer:?}");
         let text = |member: &str| answer.body[member].as_str().unwrap().to_owned();
         (text("id"), text("write_key"))
+    }
+
+    /// A webhook endpoint that wants everything; its id.
+    pub async fn endpoint(&self, url: &str) -> String {
+        let answer = self.post("/v1/webhooks/endpoints", json!({ "url": url })).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        answer.body["id"].as_str().unwrap().to_owned()
     }
 
     /// A note; its id.

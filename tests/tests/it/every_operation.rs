@@ -61,6 +61,12 @@ async fn ask(app: &TestApp, operation: &Operation, token: Option<&str>, path: &s
     send(request).await
 }
 
+/// A path with its parameter in place.
+fn with_id(template: &str, id: &str) -> String {
+    let (begin, rest) = template.split_once('{').unwrap();
+    format!("{begin}{id}{}", rest.split_once('}').unwrap().1)
+}
+
 /// A path with an id that looks right and names nothing.
 fn filled(path: &str) -> String {
     let ids = [
@@ -72,10 +78,15 @@ fn filled(path: &str) -> String {
         ("/v1/resource-types/{name}", "nothing"),
         ("/v1/jobs/{id}", "job_01jhs3n5c8fq7t2v9w4x6y8zab"),
         ("/v1/audit/events/{id}", "evt_01jhs3n5c8fq7t2v9w4x6y8zab"),
+        ("/v1/webhooks/endpoints/{id}", "whe_01jhs3n5c8fq7t2v9w4x6y8zab"),
+        ("/v1/webhooks/endpoints/{id}/rotate", "whe_01jhs3n5c8fq7t2v9w4x6y8zab"),
+        ("/v1/webhooks/endpoints/{id}/test", "whe_01jhs3n5c8fq7t2v9w4x6y8zab"),
+        ("/v1/webhooks/deliveries/{id}", "dlv_01jhs3n5c8fq7t2v9w4x6y8zab"),
+        ("/v1/webhooks/deliveries/{id}/retry", "dlv_01jhs3n5c8fq7t2v9w4x6y8zab"),
     ];
     let known = ids.iter().find(|(template, _)| *template == path);
     if let Some((template, id)) = known {
-        return format!("{}{id}", &template[..template.find('{').unwrap()]);
+        return with_id(template, id);
     }
     assert!(!path.contains('{'), "{path}: say here what its parameter looks like");
     path.to_owned()
@@ -163,6 +174,9 @@ async fn what_belongs_to_another_organization_is_not_found_by_any_operation_with
     let note = alice.note("secret", 1).await;
     let job = app.many_notes(&alice).await;
     let entry = app.first_entry(&alice).await["id"].as_str().unwrap().to_owned();
+    let endpoint = alice.endpoint("https://alice.example.com/hooks").await;
+    let tested = alice.post(&format!("/v1/webhooks/endpoints/{endpoint}/test"), serde_json::json!({})).await;
+    let delivery = tested.body["id"].as_str().unwrap().to_owned();
     let session = alice.get("/v1/auth/sessions").await.body["data"][0]["id"].as_str().unwrap().to_owned();
     let (source, _) = alice.source().await;
     let theirs = [
@@ -174,17 +188,24 @@ async fn what_belongs_to_another_organization_is_not_found_by_any_operation_with
         ("/v1/resource-types/{name}", "note".to_owned()),
         ("/v1/jobs/{id}", job),
         ("/v1/audit/events/{id}", entry),
+        ("/v1/webhooks/endpoints/{id}", endpoint.clone()),
+        ("/v1/webhooks/endpoints/{id}/rotate", endpoint.clone()),
+        ("/v1/webhooks/endpoints/{id}/test", endpoint),
+        ("/v1/webhooks/deliveries/{id}", delivery.clone()),
+        ("/v1/webhooks/deliveries/{id}/retry", delivery),
     ];
     let mut asked = 0;
     for operation in operations(&app).await.iter().filter(|one| one.path.contains('{')) {
         let (_, id) =
             theirs.iter().find(|(template, _)| *template == operation.path).expect("every path with an id is here");
-        let path = format!("{}{id}", &operation.path[..operation.path.find('{').unwrap()]);
+        let path = with_id(&operation.path, id);
         let mut request = mallory.request(operation.method.clone(), &path).header("if-match", "\"1\"");
         if operation.has_body {
             let schema = serde_json::json!({ "type": "object" });
             let body = match operation.id.as_str() {
                 "replace_resource_type" => serde_json::json!({ "schema": schema, "indexed": [] }),
+                "patch_endpoint" => serde_json::json!({ "description": "mine now" }),
+                "rotate_endpoint_secret" => serde_json::json!({}),
                 "change_member" => serde_json::json!({ "role": "viewer" }),
                 "change_analytics_source" => serde_json::json!({ "name": "mine now" }),
                 _ => serde_json::json!({ "document": { "title": "mine now" } }),
@@ -195,6 +216,6 @@ async fn what_belongs_to_another_organization_is_not_found_by_any_operation_with
         assert_eq!((answer.status.as_u16(), answer.code()), (404, "not_found"), "{} {answer:?}", operation.id);
         asked += 1;
     }
-    assert!(asked >= 10, "only {asked}");
+    assert!(asked >= 17, "only {asked}");
     assert_eq!(alice.get(&format!("/v1/users/{}", bob.id)).await.body["role"], "member");
 }

@@ -9,7 +9,7 @@ use std::fmt::Write;
 use testing::Database;
 use tests::{Person, TestApp, send};
 use tokio_postgres::{Client, SimpleQueryMessage};
-use types::{OrgId, Role, UserId};
+use types::{DeliveryId, EndpointId, MessageId, OrgId, Role, UserId};
 
 /// What the victims have: an organization with everything in it.
 struct World {
@@ -19,6 +19,9 @@ struct World {
     resource_type: String,
     source: String,
     session: String,
+    endpoint: String,
+    message: String,
+    delivery: String,
     key_digest: String,
     job: String,
     event: String,
@@ -47,6 +50,11 @@ impl World {
         let event = json!({ "event": "note", "userId": "user of alice", "properties": { "of": "secret of alice" } });
         let track = app.request(Method::POST, "/v1/track").basic_auth(key, Some("")).json(&event);
         assert_eq!(send(track).await.status, 200);
+        let endpoint = alice.endpoint("https://alice.example.com/hooks").await;
+        let tested = alice.post(&format!("/v1/webhooks/endpoints/{endpoint}/test"), json!({})).await;
+        assert_eq!(tested.status, 200, "{tested:?}");
+        let delivery: DeliveryId = tested.body["id"].as_str().unwrap().parse().unwrap();
+        let message: MessageId = tested.body["webhook_id"].as_str().unwrap().parse().unwrap();
         let owner = app.database.client("admin_user").await;
         Self {
             org: alice.org.parse::<OrgId>().unwrap().0.to_string(),
@@ -62,6 +70,9 @@ impl World {
             job: one(&owner, "SELECT id::text FROM jobs").await,
             event: one(&owner, "SELECT id::text FROM events WHERE kind = 'organization.created' ORDER BY at LIMIT 1")
                 .await,
+            endpoint: endpoint.parse::<EndpointId>().unwrap().0.to_string(),
+            message: message.0.to_string(),
+            delivery: delivery.0.to_string(),
             key_digest: one(&owner, "SELECT key_digest::text FROM idempotency_keys").await,
         }
     }
@@ -89,9 +100,12 @@ impl World {
             "ResourceTypeId" => id(&self.resource_type),
             "SourceId" => id(&self.source),
             "SessionId" => id(&self.session),
+            "EndpointId" => id(&self.endpoint),
+            "MessageId" => id(&self.message),
+            "DeliveryId" => id(&self.delivery),
             "Uuid" if name == "member" => self.user.clone(),
             "Uuid" => self.session.clone(),
-            "str" => edge(
+            "str" | "String" => edge(
                 "",
                 match name {
                     "name" => "note",
@@ -108,6 +122,7 @@ impl World {
             ),
             "i64" if name == "before" => i64::MAX.to_string(),
             "i64" if name.contains("limit") => "1000".to_owned(),
+            "bool" => "true".to_owned(),
             "i32" | "i64" => "1".to_owned(),
             "f64" => edge("-1e300", "1", "1e300"),
             "Timestamp" => edge("2000-01-01", "2030-01-01", "2100-01-01"),
@@ -122,8 +137,6 @@ impl World {
             "JobId" => self.job.clone(),
             "EventId" => self.event.clone(),
             "RequestId" => self.resource.clone(),
-            "String" => "x".to_owned(),
-            "bool" => "true".to_owned(),
             other => panic!("teach this test a value of type {other} (parameter {name})"),
         }
     }
@@ -136,17 +149,18 @@ impl World {
         let mut text = String::new();
         for table in postgres.query(tables, &[]).await.unwrap() {
             let table: String = table.get(0);
-            let names = [
+            let ids = [
                 &self.org,
                 &self.user,
                 &self.resource,
                 &self.resource_type,
                 &self.source,
                 &self.session,
+                &self.endpoint,
                 &self.job,
                 &self.event,
             ];
-            let condition = names.map(|id| format!("t::text LIKE '%{id}%'")).join(" OR ");
+            let condition = ids.map(|id| format!("t::text LIKE '%{id}%'")).join(" OR ");
             let rows = format!(
                 "SELECT coalesce(string_agg(t::text, ';' ORDER BY t::text), '') FROM {table} t WHERE {condition}"
             );
@@ -204,6 +218,7 @@ async fn every_statement_run_for_others_with_ones_ids_reads_and_changes_nothing(
         &world.session,
         &world.job,
         &world.event,
+        &world.endpoint,
         "secret of alice",
     ];
     let (mut ran, mut seen_by_own, mut leaks) = (0, 0, vec![]);

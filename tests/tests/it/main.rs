@@ -13,3 +13,6 @@ mod resources;
 mod sign_in;
 mod smoke;
 mod statements;
+mod webhooks;
+mod webhooks_isolation;
+mod webhooks_retries;

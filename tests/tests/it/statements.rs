@@ -14,6 +14,7 @@ pub(crate) fn all() -> Vec<&'static Sql> {
         identity::STATEMENTS,
         orgs::STATEMENTS,
         resources::STATEMENTS,
+        webhooks::STATEMENTS,
         platform::STATEMENTS,
     ];
     contexts.iter().flat_map(|files| files.iter()).flat_map(|file| file.iter()).collect()

@@ -1,0 +1,48 @@
+//! `deliveries`, together with `delivery_queue`: a delivery is in one of them.
+
+use crate::store::messages::ErasedRow;
+use db::{OrgRead, SystemTx, row, sql};
+use types::{DeliveryId, EndpointId, MessageId, OrgId, Timestamp};
+
+row! {
+    /// A delivery, finished or not.
+    #[derive(Debug)]
+    pub(crate) struct DeliveryRow {
+        id: DeliveryId, endpoint_id: EndpointId, message_id: MessageId, of_event: Option<bool>, of: Option<String>, status: String,
+        attempts: i32, created_at: Timestamp, finished_at: Option<Timestamp>, next_attempt_at: Option<Timestamp>,
+    }
+}
+
+sql! {
+    /// A page, newest first.
+    pub fn list(db: OrgRead, org: OrgId, before: DeliveryId, endpoint: Option<EndpointId>, status: Option<&str>, limit: i64) -> all DeliveryRow =
+        "SELECT d.id, d.endpoint_id, d.message_id, m.of_event, m.type AS of, d.status, d.attempts, d.created_at, d.finished_at, d.next_attempt_at
+         FROM (
+             (SELECT q.id, q.endpoint_id, q.message_id, 'pending' AS status, q.attempts, q.created_at, NULL::timestamptz AS finished_at,
+                  q.due_at AS next_attempt_at
+              FROM delivery_queue q WHERE q.org_id = $1 AND q.id < $2 AND ($3::uuid IS NULL OR q.endpoint_id = $3)
+              AND ($4::text IS NULL OR $4 = 'pending') ORDER BY q.id DESC LIMIT $5)
+             UNION ALL
+             (SELECT f.id, f.endpoint_id, f.message_id, f.status, f.attempts, f.created_at, f.finished_at, NULL
+              FROM deliveries f WHERE f.org_id = $1 AND f.id < $2 AND ($3::uuid IS NULL OR f.endpoint_id = $3)
+              AND ($4::text IS NULL OR f.status = $4) ORDER BY f.id DESC LIMIT $5)
+         ) d LEFT JOIN messages m ON m.org_id = $1 AND m.id = d.message_id
+         ORDER BY d.id DESC LIMIT $5";
+
+    /// The delivery of that id.
+    pub fn by_id(db: OrgRead, org: OrgId, id: DeliveryId) -> opt DeliveryRow =
+        "SELECT d.id, d.endpoint_id, d.message_id, m.of_event, m.type AS of, d.status, d.attempts, d.created_at, d.finished_at, d.next_attempt_at
+         FROM (
+             SELECT id, endpoint_id, message_id, 'pending' AS status, attempts, created_at, NULL::timestamptz AS finished_at,
+                 due_at AS next_attempt_at FROM delivery_queue WHERE org_id = $1 AND id = $2
+             UNION ALL
+             SELECT id, endpoint_id, message_id, status, attempts, created_at, finished_at, NULL
+             FROM deliveries WHERE org_id = $1 AND id = $2
+         ) d LEFT JOIN messages m ON m.org_id = $1 AND m.id = d.message_id LIMIT 1";
+
+    /// Deliveries past their time, a part at a time.
+    pub fn erase(tx: SystemTx, before: Timestamp, limit: i64) -> one ErasedRow =
+        "WITH gone AS (DELETE FROM deliveries WHERE (org_id, id) IN
+             (SELECT org_id, id FROM deliveries WHERE finished_at < $1 LIMIT $2) RETURNING 1)
+         SELECT count(*) AS erased FROM gone";
+}

@@ -1,0 +1,117 @@
+//! `delivery_queue`: what is still to be delivered, claimed fairly, under leases.
+
+use db::{Done, OrgTx, SystemTx, row, sql};
+use types::{DeliveryId, EndpointId, MessageId, OrgId, Timestamp};
+
+row! {
+    /// A delivery, leased, with all that its request takes.
+    #[derive(Debug, Clone)]
+    pub(crate) struct ClaimRow {
+        org_id: OrgId, id: DeliveryId, endpoint_id: EndpointId, message_id: MessageId, attempts: i32, claims: i32, url: String,
+        sealed_headers: Option<Vec<u8>>, sealed_secret: Vec<u8>, sealed_previous_secret: Option<Vec<u8>>,
+        previous_secret_until: Option<Timestamp>, failures: i32, of_event: bool, body: String,
+    }
+}
+
+row! {
+    /// Whether the row was there.
+    #[derive(Debug)]
+    pub(crate) struct FoundRow { id: DeliveryId }
+}
+
+sql! {
+    /// One process claims at a time, so that what it counts stays true. A statement of its own: the claim's snapshot
+    /// is taken with the lock held.
+    pub fn lock_claims(tx: SystemTx) -> exec Done = "SELECT pg_advisory_xact_lock(hashtext('delivery_queue'))";
+
+    /// Leases up to `limit` due deliveries for 60 seconds, in turns: one of each organization, and within it one of each
+    /// endpoint, then the second of each. What is leased counts: an endpoint has at most its concurrency in flight (one
+    /// when its circuit is open), takes at most its rate, and an organization has at most `of_org` in flight.
+    ///
+    /// The walk over the index meets each endpoint that has something queued once; leased deliveries were due first and
+    /// so are found at the beginning.
+    pub fn claim(tx: SystemTx, now: Timestamp, limit: i64, of_org: i64, opens_after: i32) -> all ClaimRow =
+        "WITH RECURSIVE busy AS (
+             (SELECT org_id, endpoint_id FROM delivery_queue ORDER BY org_id, endpoint_id LIMIT 1)
+             UNION ALL
+             SELECT n.org_id, n.endpoint_id FROM busy b CROSS JOIN LATERAL (
+                 SELECT q.org_id, q.endpoint_id FROM delivery_queue q
+                 WHERE (q.org_id, q.endpoint_id) > (b.org_id, b.endpoint_id) ORDER BY q.org_id, q.endpoint_id LIMIT 1) n
+         ), ready AS MATERIALIZED (
+             SELECT e.org_id, e.id, CASE WHEN e.failures >= $4 THEN 1 ELSE e.max_concurrency END AS most,
+                 CASE WHEN e.rate_limit IS NULL THEN 10000 ELSE floor(e.rate_limit * extract(epoch FROM
+                     statement_timestamp() - greatest(e.rate_used_until, statement_timestamp() - greatest(interval '200 ms', interval '1 s' / e.rate_limit + interval '100 ms')))
+                     + 0.000001)::int END AS tokens
+             FROM busy b JOIN endpoints e ON e.org_id = b.org_id AND e.id = b.endpoint_id
+             WHERE e.enabled AND e.deleted_at IS NULL AND (e.paused_until IS NULL OR e.paused_until <= $1)
+         ), seen AS (
+             SELECT r.org_id, r.id AS endpoint_id, r.most, r.tokens, q.id, q.due_at, q.leased,
+                 count(*) FILTER (WHERE q.leased) OVER (PARTITION BY r.org_id, r.id) AS in_flight,
+                 row_number() OVER (PARTITION BY r.org_id, r.id, q.leased ORDER BY q.due_at, q.id) AS nth
+             FROM ready r CROSS JOIN LATERAL (
+                 SELECT q.id, q.due_at, coalesce(q.lease_until > clock_timestamp(), false) AS leased FROM delivery_queue q
+                 WHERE q.org_id = r.org_id AND q.endpoint_id = r.id AND q.due_at <= $1 ORDER BY q.due_at, q.id LIMIT 2 * r.most) q
+         ), turns AS (
+             SELECT s.org_id, s.id, s.due_at, s.leased, s.nth <= least(s.most - s.in_flight, s.tokens) AS fits,
+                 row_number() OVER (PARTITION BY s.org_id ORDER BY s.leased DESC, s.nth, s.due_at) AS turn
+             FROM seen s WHERE s.leased OR s.nth <= least(s.most - s.in_flight, s.tokens)
+         ), picked AS (
+             SELECT q.org_id, q.id FROM turns t JOIN delivery_queue q ON q.org_id = t.org_id AND q.id = t.id
+             WHERE NOT t.leased AND t.turn <= $3 ORDER BY t.turn, t.due_at LIMIT $2 FOR UPDATE OF q SKIP LOCKED
+         ), claimed AS (
+             UPDATE delivery_queue q SET lease_until = clock_timestamp() + interval '60 s', claims = q.claims + 1
+             FROM picked p WHERE q.org_id = p.org_id AND q.id = p.id
+             RETURNING q.org_id, q.id, q.endpoint_id, q.message_id, q.attempts, q.claims
+         ), used AS (
+             UPDATE endpoints e SET rate_used_until = greatest(e.rate_used_until,
+                 statement_timestamp() - greatest(interval '200 ms', interval '1 s' / e.rate_limit + interval '100 ms')) + c.taken * interval '1 s' / e.rate_limit
+             FROM (SELECT org_id, endpoint_id, count(*) AS taken FROM claimed GROUP BY org_id, endpoint_id) c
+             WHERE e.org_id = c.org_id AND e.id = c.endpoint_id AND e.rate_limit IS NOT NULL
+         )
+         SELECT c.org_id, c.id, c.endpoint_id, c.message_id, c.attempts, c.claims, e.url, e.sealed_headers, e.sealed_secret,
+             e.sealed_previous_secret, e.previous_secret_until, e.failures, m.of_event, m.body
+         FROM claimed c JOIN endpoints e ON e.org_id = c.org_id AND e.id = c.endpoint_id
+         JOIN messages m ON m.org_id = c.org_id AND m.id = c.message_id";
+
+    /// Writes a batch of attempts: what has another time to be due stays queued until then, the rest is finished.
+    /// Whose lease was taken over by another process (`claims` differs) writes nothing.
+    #[expect(clippy::too_many_arguments, reason = "columns of a batch")]
+    pub fn record(tx: SystemTx, orgs: &[OrgId], ids: &[DeliveryId], claims: &[i32], next: &[Option<Timestamp>], at: &[Timestamp],
+        duration_ms: &[i32], statuses: &[Option<i32>], errors: &[Option<&str>], responses: &[Option<&str>], circuits: &[&str],
+        now: Timestamp) -> exec Done =
+        "WITH results AS (
+             SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::timestamptz[], $5::timestamptz[], $6::int[], $7::int[],
+                 $8::text[], $9::text[], $10::text[])
+                 AS r(org_id, id, claims, next, at, duration_ms, status_code, error, response, circuit)
+         ), finished AS (
+             DELETE FROM delivery_queue q USING results r
+             WHERE q.org_id = r.org_id AND q.id = r.id AND q.claims = r.claims AND r.next IS NULL
+             RETURNING q.org_id, q.id, q.endpoint_id, q.message_id, q.attempts + 1 AS attempts, q.created_at, r.error
+         ), waiting AS (
+             UPDATE delivery_queue q SET due_at = r.next, lease_until = NULL, attempts = q.attempts + 1 FROM results r
+             WHERE q.org_id = r.org_id AND q.id = r.id AND q.claims = r.claims AND r.next IS NOT NULL
+             RETURNING q.org_id, q.id, q.attempts
+         ), kept AS (
+             INSERT INTO deliveries (org_id, id, endpoint_id, message_id, status, attempts, created_at, finished_at)
+             SELECT org_id, id, endpoint_id, message_id, CASE WHEN error IS NULL THEN 'delivered' ELSE 'failed' END, attempts,
+                 created_at, $11 FROM finished
+         ), counted AS (
+             SELECT org_id, id, attempts FROM finished UNION ALL SELECT org_id, id, attempts FROM waiting
+         )
+         INSERT INTO attempts (org_id, delivery_id, number, at, duration_ms, status_code, error, response, circuit)
+         SELECT c.org_id, c.id, c.attempts, r.at, r.duration_ms, r.status_code, r.error, r.response, r.circuit
+         FROM counted c JOIN results r ON r.org_id = c.org_id AND r.id = c.id";
+
+    /// A delivery to one endpoint: a test, or a repetition.
+    pub fn insert(tx: OrgTx, org: OrgId, id: DeliveryId, endpoint: EndpointId, message: MessageId, now: Timestamp) -> exec Done =
+        "INSERT INTO delivery_queue (org_id, id, endpoint_id, message_id, due_at, created_at) VALUES ($1, $2, $3, $4, $5, $5)";
+
+    /// Makes what waits for its next attempt due now.
+    pub fn hasten(tx: OrgTx, org: OrgId, id: DeliveryId, now: Timestamp) -> opt FoundRow =
+        "UPDATE delivery_queue SET due_at = least(due_at, $3) WHERE org_id = $1 AND id = $2 RETURNING id";
+
+    /// Deliveries to endpoints that were deleted, and those that waited too long for theirs to be enabled again.
+    pub fn erase(tx: SystemTx, before: Timestamp) -> exec Done =
+        "DELETE FROM delivery_queue q USING endpoints e
+         WHERE e.org_id = q.org_id AND e.id = q.endpoint_id AND (e.deleted_at IS NOT NULL OR q.created_at < $1)";
+}

@@ -1,0 +1,241 @@
+//! Whatever a receiver does, it hurts nobody else, and reaches nothing that is not public.
+
+use axum::{
+    body::{Body, Bytes},
+    response::{IntoResponse, Response},
+};
+use futures_util::{StreamExt, stream};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use std::{
+    io,
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+use testing::Database;
+use tests::{Person, Receiver, TestApp, until};
+use tokio::net::TcpListener;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+async fn endpoint(person: &Person, body: Value) -> String {
+    let answer = person.post("/v1/webhooks/endpoints", body).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    answer.body["id"].as_str().unwrap().to_owned()
+}
+
+async fn messages(person: &Person, of: &str, count: usize) {
+    for _ in 0..count {
+        let answer = person.post("/v1/webhooks/messages", json!({ "type": of, "data": {} })).await;
+        assert_eq!(answer.status, 202, "{answer:?}");
+    }
+}
+
+async fn list(person: &Person, query: &str) -> Vec<Value> {
+    person.get(&format!("/v1/webhooks/deliveries?limit=200&{query}")).await.body["data"].as_array().unwrap().clone()
+}
+
+async fn only_attempt(person: &Person) -> Value {
+    until(20 * SECOND, async || list(person, "").await.first().is_some_and(|one| one["attempt_count"] != 0)).await;
+    let delivery = list(person, "").await.remove(0);
+    let path = format!("/v1/webhooks/deliveries/{}", delivery["id"].as_str().unwrap());
+    person.get(&path).await.body["attempts"][0].clone()
+}
+
+/// An app whose requests have little time, so that a test need not wait.
+async fn hasty() -> TestApp {
+    TestApp::with(Database::new().await, |options| options.delivery.deadline = 2 * SECOND).await
+}
+
+/// How long a message of theirs takes from its acceptance to its receipt, the slowest of some.
+async fn slowest(person: &Person, receiver: &Receiver, count: usize) -> Duration {
+    let mut slowest = Duration::ZERO;
+    for _ in 0..count {
+        let (before, start) = (receiver.count(), Instant::now());
+        messages(person, "invoice.paid", 1).await;
+        receiver.until(before + 1).await;
+        slowest = slowest.max(start.elapsed());
+    }
+    slowest
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn receivers_that_hang_stream_or_fail_delay_nobody_else() {
+    let app = hasty().await;
+    let endless = |_: &_| {
+        let chunk = Bytes::from_static(&[b'x'; 1_024]);
+        let body = stream::iter(0..).then(move |_| {
+            let chunk = chunk.clone();
+            async move {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                Ok::<_, io::Error>(chunk)
+            }
+        });
+        Response::new(Body::from_stream(body))
+    };
+    let bad = [Receiver::hanging().await, Receiver::answering(endless).await, Receiver::status(500).await];
+    let mallory = app.owner("mallory").await;
+    for receiver in &bad {
+        endpoint(&mallory, json!({ "url": receiver.url(), "event_types": ["noise.made"], "max_concurrency": 100 }))
+            .await;
+    }
+    let (healthy, own) = (Receiver::new().await, Receiver::new().await);
+    let ada = app.owner("ada").await;
+    endpoint(&ada, json!({ "url": healthy.url(), "event_types": ["invoice.paid"] })).await;
+    endpoint(&mallory, json!({ "url": own.url(), "event_types": ["invoice.paid"] })).await;
+    messages(&mallory, "noise.made", 150).await;
+    let started = Instant::now();
+    until(10 * SECOND, async || bad.iter().all(|receiver| receiver.count() >= 5)).await;
+    let [theirs, same] = [slowest(&ada, &healthy, 20).await, slowest(&mallory, &own, 5).await];
+    assert!(theirs < SECOND, "another organization's messages took {theirs:?}");
+    assert!(same < 5 * SECOND, "the same organization's other endpoint took {same:?}");
+    assert!(started.elapsed() < 30 * SECOND);
+}
+
+#[tokio::test]
+async fn a_response_without_end_is_cut_and_recorded() {
+    let app = hasty().await;
+    let flood = |_: &_| {
+        let chunk = Bytes::from_static(&[b'x'; 8_192]);
+        Response::new(Body::from_stream(stream::repeat_with(move || Ok::<_, io::Error>(chunk.clone()))))
+    };
+    let receiver = Receiver::answering(flood).await;
+    let ada = app.owner("ada").await;
+    endpoint(&ada, json!({ "url": receiver.url(), "event_types": ["invoice.paid"] })).await;
+    messages(&ada, "invoice.paid", 1).await;
+    let attempt = only_attempt(&ada).await;
+    assert_eq!((&attempt["status_code"], &attempt["error"]), (&json!(200), &Value::Null));
+    assert_eq!(attempt["response"].as_str().unwrap().len(), 16 * 1_024);
+}
+
+#[tokio::test]
+async fn a_receiver_that_never_answers_is_given_up_at_the_deadline() {
+    let (app, receiver) = (hasty().await, Receiver::hanging().await);
+    let ada = app.owner("ada").await;
+    endpoint(&ada, json!({ "url": receiver.url(), "event_types": ["invoice.paid"] })).await;
+    messages(&ada, "invoice.paid", 1).await;
+    let attempt = only_attempt(&ada).await;
+    assert_eq!((&attempt["status_code"], &attempt["error"]), (&Value::Null, &json!("timeout")));
+    let took = attempt["duration_ms"].as_i64().unwrap();
+    assert!((2_000..4_000).contains(&took), "{took} ms");
+}
+
+#[tokio::test]
+async fn a_rate_limit_is_kept_across_processes() {
+    let first = TestApp::new().await;
+    let second = TestApp::on(first.database.clone()).await;
+    let receiver = Receiver::new().await;
+    let ada = first.owner("ada").await;
+    endpoint(&ada, json!({ "url": receiver.url(), "event_types": ["invoice.paid"], "rate_limit_per_second": 20 }))
+        .await;
+    messages(&ada, "invoice.paid", 30).await;
+    messages(&ada.at(&second), "invoice.paid", 30).await;
+    let seen = receiver.until(60).await;
+    for (index, one) in seen.iter().enumerate() {
+        let within = seen[index..].iter().filter(|other| other.at.duration_since(one.at) < SECOND).count();
+        assert!(within <= 26, "{within} within a second");
+    }
+    let took = seen[59].at.duration_since(seen[0].at);
+    assert!(took < 10 * SECOND, "it is a limit, not a standstill: {took:?}");
+}
+
+#[tokio::test]
+async fn an_endpoint_has_at_most_its_concurrency_in_flight() {
+    let app = hasty().await;
+    let receiver = Receiver::hanging().await;
+    let ada = app.owner("ada").await;
+    endpoint(&ada, json!({ "url": receiver.url(), "event_types": ["invoice.paid"], "max_concurrency": 3 })).await;
+    messages(&ada, "invoice.paid", 20).await;
+    let seen = receiver.until(6).await;
+    let first_ends = seen[0].at + Duration::from_millis(1_900);
+    assert_eq!(seen.iter().filter(|one| one.at < first_ends).count(), 3);
+}
+
+/// Counts who connects to this machine.
+async fn trap() -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (port, reached) = (listener.local_addr().unwrap().port(), Arc::<AtomicUsize>::default());
+    let counter = Arc::clone(&reached);
+    tokio::spawn(async move {
+        while listener.accept().await.is_ok() {
+            counter.fetch_add(1, Relaxed);
+        }
+    });
+    (port, reached)
+}
+
+#[tokio::test]
+async fn a_name_that_leads_to_this_machine_at_any_moment_reaches_nothing() {
+    let (port, reached) = trap().await;
+    let asked = Arc::<AtomicUsize>::default();
+    let counter = Arc::clone(&asked);
+    // Public when somebody looks first, and this machine ever after; or both at once.
+    let lookup = webhooks::Lookup::by(move |name| {
+        let turn = counter.fetch_add(1, Relaxed);
+        Box::pin(async move {
+            let texts: &[&str] = match (&*name, turn) {
+                ("both.hooks.com", _) => &["1.1.1.1", "127.0.0.1"],
+                ("mapped.hooks.com", _) => &["::ffff:127.0.0.1"],
+                ("metadata.hooks.com", _) => &["169.254.169.254"],
+                _ => &["127.0.0.1"],
+            };
+            Ok(texts.iter().map(|text| text.parse::<IpAddr>().unwrap()).collect())
+        })
+    });
+    let app = TestApp::with(Database::new().await, |options| {
+        options.delivery = webhooks::Delivery { lookup, ..webhooks::Delivery::default() };
+    });
+    let app = app.await;
+    let ada = app.owner("ada").await;
+    let names = ["rebinds.hooks.com", "both.hooks.com", "mapped.hooks.com", "metadata.hooks.com"];
+    for name in names {
+        endpoint(&ada, json!({ "url": format!("https://{name}:{port}/"), "event_types": ["invoice.paid"] })).await;
+    }
+    messages(&ada, "invoice.paid", 1).await;
+    until(20 * SECOND, async || {
+        let all = list(&ada, "").await;
+        all.len() == names.len() && all.iter().all(|one| one["attempt_count"] == 1)
+    })
+    .await;
+    for delivery in list(&ada, "").await {
+        let path = format!("/v1/webhooks/deliveries/{}", delivery["id"].as_str().unwrap());
+        assert_eq!(ada.get(&path).await.body["attempts"][0]["error"], "not_allowed");
+    }
+    assert_eq!(reached.load(Relaxed), 0);
+    assert!(asked.load(Relaxed) >= names.len(), "every name was asked for");
+}
+
+#[tokio::test]
+async fn a_redirect_is_a_failure_and_leads_nowhere() {
+    let (port, reached) = trap().await;
+    let app = TestApp::new().await;
+    let location = format!("http://127.0.0.1:{port}/latest/meta-data/");
+    let redirect = move |_: &_| (StatusCode::TEMPORARY_REDIRECT, [("location", location.clone())]).into_response();
+    let receiver = Receiver::answering(redirect).await;
+    let ada = app.owner("ada").await;
+    endpoint(&ada, json!({ "url": receiver.url(), "event_types": ["invoice.paid"] })).await;
+    messages(&ada, "invoice.paid", 1).await;
+    let attempt = only_attempt(&ada).await;
+    assert_eq!((&attempt["status_code"], &attempt["error"]), (&json!(307), &json!("status")));
+    assert_eq!(reached.load(Relaxed), 0);
+}
+
+#[tokio::test]
+async fn what_became_private_after_it_was_made_is_reached_no_more() {
+    let (port, reached) = trap().await;
+    let database = Database::new().await;
+    let development = TestApp::on(database.clone()).await;
+    let ada = development.owner("ada").await;
+    endpoint(&ada, json!({ "url": format!("http://127.0.0.1:{port}/"), "event_types": ["invoice.paid"] })).await;
+    development.stop().await;
+    // The same database, served by the rules of production.
+    let app = TestApp::with(database, |options| options.delivery = webhooks::Delivery::default()).await;
+    let ada = ada.at(&app);
+    messages(&ada, "invoice.paid", 1).await;
+    assert_eq!(only_attempt(&ada).await["error"], "not_allowed");
+    assert_eq!(reached.load(Relaxed), 0);
+}
