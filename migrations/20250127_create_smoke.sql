@@ -32,7 +32,17 @@ BEGIN
     DELETE FROM resource_values WHERE org_id = org;
     DELETE FROM resources WHERE org_id = org;
     DELETE FROM resource_types WHERE org_id = org;
+    DELETE FROM attempts WHERE org_id = org;
+    DELETE FROM deliveries WHERE org_id = org;
+    DELETE FROM delivery_queue WHERE org_id = org;
+    DELETE FROM messages WHERE org_id = org;
     DELETE FROM endpoints WHERE org_id = org;
+    DELETE FROM analytics_hourly_people WHERE org_id = org;
+    DELETE FROM analytics_hourly WHERE org_id = org;
+    DELETE FROM analytics_messages WHERE org_id = org;
+    DELETE FROM analytics_events WHERE org_id = org;
+    DELETE FROM analytics_names WHERE org_id = org;
+    DELETE FROM analytics_sources WHERE org_id = org;
     DELETE FROM sessions WHERE org_id = org OR user_id = ANY (people);
     DELETE FROM memberships WHERE org_id = org;
     -- Who belongs to another synthetic organization goes with that.

@@ -18,6 +18,8 @@ use std::fmt;
 pub(crate) use catches::statements as catches_statements;
 pub(crate) use erase::statements as erase_statements;
 
+/// Under which webhooks of smoke tests are received.
+pub const HOOKS: &str = "/v1/smoke/hooks/";
 const KEY_LENGTH: usize = 32;
 /// Bytes.
 const TAG: usize = 8;

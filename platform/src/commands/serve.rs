@@ -11,6 +11,7 @@ use db::secrets::MasterKey;
 use identity::Mailer;
 use std::{net::Ipv6Addr, process::ExitCode, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};
+use webhooks::{Delivery, Rules};
 
 /// A database that is not there now may come: the login is looked at for this long before serving begins anyhow.
 const LOOK: Duration = Duration::from_millis(1_500);
@@ -42,17 +43,19 @@ fn options(settings: &Settings, service: Option<Service>, port: u16, metrics_por
     let proxies = settings.list("EAP_TRUSTED_PROXIES");
     let proxies = proxies.iter().map(|text| text.parse().with_context(|| format!("EAP_TRUSTED_PROXIES: {text}")));
     let services = service.map_or_else(|| Service::ALL.to_vec(), |service| vec![service]);
+    let smoke = smoke(settings)?;
     Ok(Options {
         pool: usize::try_from(settings.number("EAP_DATABASE_POOL")?)?.max(1),
         mailer: if services.contains(&Service::Auth) { mailer(settings)? } else { Mailer::catching() },
         services,
         listen: (Ipv6Addr::UNSPECIFIED, port).into(),
         metrics: Some((Ipv6Addr::UNSPECIFIED, metrics_port).into()),
-        public_url: Some(public_url),
+        public_url: Some(public_url.clone()),
         cors_origins: settings.list("EAP_CORS_ORIGINS"),
         trusted_proxies: proxies.collect::<Result<_>>()?,
         quotas: quotas(settings)?,
-        smoke: smoke(settings)?,
+        delivery: Delivery { rules: rules(&public_url, smoke.as_ref())?, ..Delivery::default() },
+        smoke,
         ..Options::new(settings.required("DATABASE_URL")?.to_owned(), master_key)
     })
 }
@@ -66,6 +69,12 @@ pub(crate) fn quotas(settings: &Settings) -> Result<Quotas> {
 fn smoke(settings: &Settings) -> Result<Option<Smoke>> {
     let domain = settings.value("EAP_SMOKE_DOMAIN");
     settings.given("EAP_SMOKE_KEY").map(|key| Smoke::new(key, domain).context("EAP_SMOKE_KEY")).transpose()
+}
+
+/// Public hosts alone; the smoke test's own hooks too, where there is one.
+fn rules(public_url: &str, smoke: Option<&Smoke>) -> Result<Rules> {
+    let hooks = smoke.map(|_| format!("{public_url}{}", api::smoke::HOOKS).parse().context("EAP_PUBLIC_URL"));
+    Ok(Rules { loopback: false, allow_http_to: hooks.transpose()? })
 }
 
 /// Registering needs mail, which auth-service sends: a production without it would lose them silently.

@@ -6,3 +6,4 @@ mod dev;
 mod kill;
 mod process;
 mod serve;
+mod smoke;
