@@ -3,10 +3,12 @@
 
 mod demo;
 pub(crate) mod environment;
+mod hooks;
 pub(crate) mod invocation;
 mod live;
 mod mail;
 mod obstacle;
+mod page;
 mod screen;
 
 use crate::{Options, Server, StartError, commands::serve::quotas, schema, settings::Settings};
@@ -30,6 +32,7 @@ use std::{
 };
 use tokio::time::timeout;
 use types::Rng;
+use webhooks::{Delivery, Rules};
 
 const DATABASE: &str = "api_platform";
 /// A machine that is busy compiling needs a few seconds.
@@ -78,7 +81,9 @@ async fn prepare(folder: &Path, port: u16, settings: &Settings) -> Result<Result
         mailer: mailer.clone(),
         quotas: quotas(settings)?,
         smoke: Some(Smoke::new(&smoke_key(folder)?, settings.value("EAP_SMOKE_DOMAIN"))?),
-        extra: mail::routes(mailer),
+        // What is built on this machine receives here too; nothing else that is private is reached.
+        delivery: Delivery { rules: Rules { loopback: true, allow_http_to: None }, ..Delivery::default() },
+        extra: mail::routes(mailer).merge(hooks::routes()),
         drain: Duration::ZERO,
         ..Options::new(database.app_url.clone(), master_key(folder)?)
     };

@@ -1,10 +1,11 @@
-//! `/dev/mail`: every mail ends here. JSON for programs, a page for people.
+//! `/dev/mail`: every mail ends here.
 
+use super::page::{Shown, escape};
 use axum::{
-    Json, Router,
+    Router,
     extract::{Query, State},
-    http::{HeaderMap, header},
-    response::{Html, IntoResponse, Response},
+    http::HeaderMap,
+    response::Response,
     routing::get,
 };
 use identity::{CaughtMail, Mailer};
@@ -22,34 +23,16 @@ async fn mails(
 ) -> Response {
     let wanted = |mail: &CaughtMail| query.get("address").is_none_or(|address| *address == mail.to);
     let mails: Vec<_> = mailer.caught().into_iter().rev().filter(wanted).collect();
-    let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if accepts.contains("text/html") {
-        let policy = [(
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-        )];
-        (policy, Html(page(&mails))).into_response()
-    } else {
-        Json(mails).into_response()
-    }
+    shown(&mails).answer(&headers, article)
 }
 
-fn page(mails: &[CaughtMail]) -> String {
-    let style = "body{font:15px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}\
-                 article{border-top:1px solid #8886;padding:1rem 0}pre{white-space:pre-wrap;overflow-wrap:anywhere}small{opacity:.7}";
-    let show = |mail: &CaughtMail| {
-        let [to, subject, text] = [&mail.to, &mail.subject, &mail.text].map(|part| escape(part));
-        format!("<article><h2>{subject}</h2><small>to {to}, {}</small><pre>{text}</pre></article>", mail.at)
-    };
-    let list: String = mails.iter().map(show).collect();
-    let list = if list.is_empty() { "<p>No mail yet. Register an address and look again.</p>" } else { &list };
-    format!(
-        "<!doctype html><html lang=en><meta charset=utf-8><title>Mail</title><style>{style}</style><h1>Mail</h1>{list}</html>"
-    )
+fn shown(items: &[CaughtMail]) -> Shown<'_, CaughtMail> {
+    Shown { title: "Mail", none: "No mail yet. Register an address and look again.", items }
 }
 
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+fn article(mail: &CaughtMail) -> String {
+    let [to, subject, text] = [&mail.to, &mail.subject, &mail.text].map(|part| escape(part));
+    format!("<h2>{subject}</h2><small>to {to}, {}</small><pre>{text}</pre>", mail.at)
 }
 
 #[cfg(test)]
@@ -61,7 +44,7 @@ mod tests {
     fn what_a_mail_says_is_text_on_the_page() {
         let (to, subject) = ("a@example.com".to_owned(), "<script>".to_owned());
         let mail = CaughtMail { at: Timestamp::from_millis(0), to, subject, text: "a & b".to_owned() };
-        let page = page(&[mail]);
+        let page = shown(&[mail]).page(article);
         assert!(page.contains("&lt;script&gt;") && page.contains("a &amp; b") && !page.contains("<script>"));
     }
 }

@@ -23,7 +23,7 @@ impl Screen {
     pub(crate) fn plain(&self) -> String {
         let Self { url, database, ready, version, .. } = self;
         format!(
-            "version={version}\napi={url}/v1\ndocs={url}/docs\nmail={url}/dev/mail\ndatabase={database}\nready_ms={}\n",
+            "version={version}\napi={url}/v1\ndocs={url}/docs\nmail={url}/dev/mail\nhooks={url}/dev/hooks\ndatabase={database}\nready_ms={}\n",
             ready.as_millis()
         )
     }
@@ -38,6 +38,7 @@ impl fmt::Display for Screen {
         writeln!(f, "  API        {:<36} signed in as test@example.com", format!("{url}/v1"))?;
         writeln!(f, "  Reference  {url}/docs")?;
         writeln!(f, "  Mail       {:<36} every mail ends here", format!("{url}/dev/mail"))?;
+        writeln!(f, "  Webhooks   {:<36} a receiver to try them with", format!("{url}/dev/hooks"))?;
         writeln!(f, "  Database   {database}")?;
         writeln!(f, "             {}", pasted("", &invocation.words(&["dev", "psql"]), ""))?;
         writeln!(f)?;

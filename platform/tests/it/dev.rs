@@ -13,16 +13,16 @@ use std::{
 use testing::Database;
 
 /// `platform dev` in a terminal.
-struct Dev {
-    process: Process,
-    screen: String,
+pub(crate) struct Dev {
+    pub(crate) process: Process,
+    pub(crate) screen: String,
     /// Kept open, or its next line would fail.
     _terminal: BufReader<File>,
 }
 
 impl Dev {
     /// Started in a folder, with its data in one within; returns when the screen stands.
-    fn start(folder: &Path, data_dir: &str) -> Self {
+    pub(crate) fn start(folder: &Path, data_dir: &str) -> Self {
         let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&terminal).unwrap();
         unlockpt(&terminal).unwrap();

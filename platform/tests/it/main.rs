@@ -3,7 +3,9 @@
 
 mod analytics;
 mod dev;
+mod guides;
 mod kill;
+
 mod process;
 mod serve;
 mod smoke;
