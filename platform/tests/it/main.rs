@@ -5,6 +5,7 @@ mod analytics;
 mod dev;
 mod guides;
 mod kill;
+mod kill_webhooks;
 
 mod process;
 mod serve;

@@ -116,10 +116,15 @@ pub(crate) fn client() -> Client {
 }
 
 /// Asks again until it is so.
-pub(crate) async fn until(mut ask: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(ask: impl AsyncFnMut() -> bool) {
+    until_within(Duration::from_secs(30), ask).await;
+}
+
+/// The same, for what takes longer.
+pub(crate) async fn until_within(limit: Duration, mut ask: impl AsyncFnMut() -> bool) {
     let start = Instant::now();
     while !ask().await {
-        assert!(start.elapsed() < Duration::from_secs(30), "not so within 30 s");
+        assert!(start.elapsed() < limit, "not so within {limit:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -15,4 +15,5 @@ mod smoke;
 mod statements;
 mod webhooks;
 mod webhooks_isolation;
+mod webhooks_outage;
 mod webhooks_retries;

@@ -20,8 +20,8 @@ use types::{EndpointId, OrgId, Timestamp};
 const BATCH: usize = 200;
 /// Lets more results gather.
 const GATHER: Duration = Duration::from_millis(4);
-/// After that the lease is another's to take, and the result would not be taken.
-const LEASE: Duration = Duration::from_secs(45);
+/// A database that is away for longer finds the results gone: the leases have run out, and the deliveries are sent again.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Until the last attempt is recorded and nobody can add one.
 pub(super) async fn record(dispatcher: &Dispatcher, mut results: mpsc::Receiver<Done>) {
@@ -46,7 +46,7 @@ pub(super) async fn record(dispatcher: &Dispatcher, mut results: mpsc::Receiver<
     }
 }
 
-/// Tries until the database takes it, or the leases are over: then the deliveries are sent again.
+/// Tries until the database takes it, within reason.
 async fn persist(dispatcher: &Dispatcher, attempts: &[&Attempt], failing: &mut HashSet<EndpointId>) {
     let since = Instant::now();
     while let Err(error) = write(dispatcher, attempts, failing).await {
@@ -55,7 +55,7 @@ async fn persist(dispatcher: &Dispatcher, attempts: &[&Attempt], failing: &mut H
             count = attempts.len(),
             "results of deliveries wait for the database"
         );
-        if since.elapsed() > LEASE {
+        if since.elapsed() > PATIENCE {
             return;
         }
         sleep(RETRY).await;

@@ -24,7 +24,7 @@ sql! {
     /// is taken with the lock held.
     pub fn lock_claims(tx: SystemTx) -> exec Done = "SELECT pg_advisory_xact_lock(hashtext('delivery_queue'))";
 
-    /// Leases up to `limit` due deliveries for 60 seconds, in turns: one of each organization, and within it one of each
+    /// Leases up to `limit` due deliveries for 30 seconds (twice the deadline of a request), in turns: one of each organization, and within it one of each
     /// endpoint, then the second of each. What is leased counts: an endpoint has at most its concurrency in flight (one
     /// when its circuit is open), takes at most its rate, and an organization has at most `of_org` in flight.
     ///
@@ -59,7 +59,7 @@ sql! {
              SELECT q.org_id, q.id FROM turns t JOIN delivery_queue q ON q.org_id = t.org_id AND q.id = t.id
              WHERE NOT t.leased AND t.turn <= $3 ORDER BY t.turn, t.due_at LIMIT $2 FOR UPDATE OF q SKIP LOCKED
          ), claimed AS (
-             UPDATE delivery_queue q SET lease_until = clock_timestamp() + interval '60 s', claims = q.claims + 1
+             UPDATE delivery_queue q SET lease_until = clock_timestamp() + interval '30 s', claims = q.claims + 1
              FROM picked p WHERE q.org_id = p.org_id AND q.id = p.id
              RETURNING q.org_id, q.id, q.endpoint_id, q.message_id, q.attempts, q.claims
          ), used AS (

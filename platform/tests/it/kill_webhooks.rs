@@ -1,0 +1,131 @@
+//! kill -9 of whoever delivers webhooks: every message that was acknowledged arrives, and what arrives twice has the
+//! `webhook-id` by which its receiver knows it.
+
+use crate::process::{Process, client, folder, free_port, json, platform, until, until_within};
+use axum::{Router, extract::State, http::HeaderMap};
+use serde_json::{Value, json as object};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env,
+    path::Path,
+    process::Stdio,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use testing::Database;
+use tokio::{net::TcpListener, task::JoinSet, time::sleep};
+
+type Seen = Arc<Mutex<BTreeMap<String, usize>>>;
+
+/// Messages that wait when the first process dies; `EAP_TEST_LONG` makes it the ten thousand of the long run.
+fn count() -> usize {
+    if env::var_os("EAP_TEST_LONG").is_some() { 10_000 } else { 2_000 }
+}
+
+/// A receiver that takes its time, so that processes die with deliveries in flight.
+async fn receiver() -> (String, Seen) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (url, seen) = (format!("http://{}/", listener.local_addr().unwrap()), Seen::default());
+    let receive = async |State(seen): State<Seen>, headers: HeaderMap| {
+        sleep(Duration::from_millis(20)).await;
+        *seen.lock().unwrap().entry(headers["webhook-id"].to_str().unwrap().to_owned()).or_default() += 1;
+    };
+    let router = Router::new().fallback(receive).with_state(Arc::clone(&seen));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (url, seen)
+}
+
+/// A platform that may deliver to this machine, on a database.
+struct Dev {
+    process: Process,
+    api: String,
+}
+
+impl Dev {
+    async fn start(database: &Database, folder: &Path) -> Self {
+        let port = free_port();
+        let mut command = platform();
+        command.args(["dev", "--port", &port.to_string(), "--data-dir"]).arg(folder);
+        command.env("DATABASE_URL", database.app_url()).env("EAP_RATE_LIMIT_ADDRESS", "0");
+        command.env("EAP_RATE_LIMIT_PERSON", "0").stdout(Stdio::null()).stderr(Stdio::null());
+        let process = Process(command.spawn().unwrap());
+        let url = format!("http://127.0.0.1:{port}/health/ready");
+        until(async || client().get(&url).send().await.is_ok_and(|answer| answer.status() == 200)).await;
+        Self { process, api: format!("http://127.0.0.1:{port}/v1") }
+    }
+
+    async fn token(&self) -> String {
+        let login = object!({ "email": "test@example.com", "password": "test123" });
+        let mut token = None;
+        // The test user comes a moment after readiness.
+        until(async || {
+            let answer = client().post(format!("{}/auth/login", self.api)).json(&login).send().await.unwrap();
+            if answer.status() == 200 {
+                token = json(answer).await["access_token"].as_str().map(str::to_owned);
+            }
+            token.is_some()
+        })
+        .await;
+        token.unwrap()
+    }
+
+    async fn post(&self, token: &str, path: &str, body: Value) -> Value {
+        let request = client().post(format!("{}/{path}", self.api)).bearer_auth(token).json(&body);
+        json(request.send().await.unwrap()).await
+    }
+}
+
+/// Sends messages from several tasks; their ids, which were acknowledged.
+async fn publish(dev: &Dev, token: &str, count: usize) -> BTreeSet<String> {
+    let (mut senders, client) = (JoinSet::new(), client());
+    for _ in 0..8 {
+        let request = client.post(format!("{}/webhooks/messages", dev.api)).bearer_auth(token);
+        let request = request.json(&object!({ "type": "invoice.paid", "data": {} }));
+        senders.spawn(async move {
+            let mut ids = vec![];
+            for _ in 0..count / 8 {
+                let answer = json(request.try_clone().unwrap().send().await.unwrap()).await;
+                ids.push(answer["id"].as_str().unwrap().to_owned());
+            }
+            ids
+        });
+    }
+    senders.join_all().await.into_iter().flatten().collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_delivers_webhooks_is_killed_again_and_again_and_every_message_arrives() {
+    let (database, folder, (url, seen)) = (Database::new().await, folder(), receiver().await);
+    let first = Dev::start(&database, folder.path()).await;
+    let token = first.token().await;
+    let endpoint = object!({ "url": url, "event_types": ["invoice.paid"], "max_concurrency": 20 });
+    first.post(&token, "webhooks/endpoints", endpoint).await;
+    // Nothing is sent while they are queued: an endpoint that is paused keeps what it is to get.
+    let owner = database.client("postgres").await;
+    owner.batch_execute("UPDATE endpoints SET paused_until = now() + interval '1 day'").await.unwrap();
+    let sent = publish(&first, &token, count()).await;
+    let queued = async || owner.query_one("SELECT count(*) FROM delivery_queue", &[]).await.unwrap().get::<_, i64>(0);
+    until_within(Duration::from_mins(2), async || usize::try_from(queued().await).unwrap() == sent.len()).await;
+    owner.batch_execute("UPDATE endpoints SET paused_until = NULL").await.unwrap();
+    // Two at a time; each is killed in the middle of its work, at another moment each.
+    let mut dies = first;
+    for round in 0..4 {
+        let next = Dev::start(&database, folder.path()).await;
+        let before = seen.lock().unwrap().len();
+        until(async || seen.lock().unwrap().len() > before + 40 + 13 * round).await;
+        dies.process.kill();
+        dies = next;
+        // What is leased is leased for half a minute: that time is not waited for here. The one that lives loses its
+        // leases too, which costs repetitions and nothing else.
+        owner.batch_execute("UPDATE delivery_queue SET lease_until = now() WHERE lease_until > now()").await.unwrap();
+    }
+    until_within(Duration::from_mins(5), async || queued().await == 0).await;
+    let seen = seen.lock().unwrap().clone();
+    let arrived: BTreeSet<_> = seen.keys().cloned().collect();
+    assert_eq!(arrived, sent, "each that was acknowledged, and nothing else");
+    let log = owner.query_one("SELECT count(*), count(DISTINCT message_id) FROM deliveries", &[]).await.unwrap();
+    let (finished, messages): (i64, i64) = (log.get(0), log.get(1));
+    assert_eq!((finished, messages), (i64::try_from(sent.len()).unwrap(), finished), "each is finished once");
+    let twice = seen.values().filter(|times| **times > 1).count();
+    assert!(twice <= 4 * 20 * 3, "{twice} arrived twice: more than were in flight");
+}
