@@ -5,6 +5,7 @@ use crate::{
     tools,
 };
 use anyhow::{Context, Result, bail};
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use std::{
     collections::BTreeMap,
     env, fs,
@@ -40,6 +41,9 @@ const EXAMPLES: &str = "INSERT INTO jobs (org_id, id, kind, state, input, result
     SELECT now(), -1, '0194723a-9588-7dcf-a16d-3c274de47d4b', 'organization.updated', id, '{\"kind\":\"system\"}', '{}', now()
     FROM organizations";
 
+/// Operations whose credential is an analytics source's write key.
+const BY_WRITE_KEY: [&str; 7] = ["track", "identify", "page", "screen", "group", "alias", "batch"];
+
 /// Runs schemathesis with all its checks: 10 examples an operation, 50 in the long run.
 pub(crate) fn run(wanted: &Wanted) -> Result<Outcome> {
     if let Err(error) = tools::SCHEMATHESIS.path() {
@@ -50,18 +54,39 @@ pub(crate) fn run(wanted: &Wanted) -> Result<Outcome> {
     let (_platform, api) = start(&binary, folder.clone())?;
     write(&binary, &folder, EXAMPLES)?;
     let examples = if wanted.long { "50" } else { "10" };
-    let all_others: Vec<_> = END_THE_SESSION.iter().flat_map(|one| ["--exclude-operation-id", one]).collect();
+    let others = END_THE_SESSION.iter().chain(&BY_WRITE_KEY);
+    let all_others: Vec<_> = others.flat_map(|one| ["--exclude-operation-id", one]).collect();
     let alone = END_THE_SESSION.iter().map(|one| vec!["--include-operation-id", one]);
-    let mut good = true;
-    for operations in std::iter::once(all_others).chain(alone) {
-        let environment = environment(&binary, &folder)?;
-        let token = environment.get("TEST_TOKEN").context("`platform dev env` printed no TEST_TOKEN")?;
+    let check = |credential: &str, operations: &[&str]| {
         let mut schemathesis = tools::SCHEMATHESIS.command()?;
         schemathesis.args(["--config-file", "tests/schemathesis.toml", "run"]).arg(format!("{api}/openapi.json"));
-        schemathesis.args(["--header", &format!("Authorization: Bearer {token}"), "--seed", "1", "--no-color"]);
-        good &= schemathesis.args(["--max-examples", examples]).args(operations).status()?.success();
+        schemathesis.args(["--header", &format!("Authorization: {credential}"), "--seed", "1", "--no-color"]);
+        anyhow::Ok(schemathesis.args(["--max-examples", examples]).args(operations).status()?.success())
+    };
+    // First: the operations of the others may delete the source.
+    let by_write_key: Vec<_> = BY_WRITE_KEY.iter().flat_map(|one| ["--include-operation-id", one]).collect();
+    let mut good = check(&write_key(&api, &token(&binary, &folder)?)?, &by_write_key)?;
+    for operations in std::iter::once(all_others).chain(alone) {
+        good &= check(&format!("Bearer {}", token(&binary, &folder)?), &operations)?;
     }
     Ok(passed_if(good))
+}
+
+/// The credential of a new analytics source.
+fn write_key(api: &str, token: &str) -> Result<String> {
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--fail-with-body", "--header", &format!("Authorization: Bearer {token}")]);
+    curl.args(["--json", r#"{"name":"schemathesis"}"#]).arg(format!("{api}/analytics/sources"));
+    let output = curl.output().context("curl cannot be started")?;
+    let made: serde_json::Value = serde_json::from_slice(&output.stdout).context("no source was made")?;
+    let key = made["write_key"].as_str().with_context(|| format!("no source was made: {made}"))?;
+    Ok(format!("Basic {}", BASE64.encode(format!("{key}:"))))
+}
+
+/// A fresh one.
+fn token(binary: &Path, folder: &Path) -> Result<String> {
+    let mut environment = environment(binary, folder)?;
+    environment.remove("TEST_TOKEN").context("`platform dev env` printed no TEST_TOKEN")
 }
 
 fn build() -> Result<PathBuf> {
