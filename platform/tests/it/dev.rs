@@ -43,7 +43,7 @@ impl Dev {
 }
 
 /// What a shell prints when this is pasted, and its last program reads the input.
-fn paste(folder: &Path, text: &str, input: &str) -> String {
+pub(crate) fn paste(folder: &Path, text: &str, input: &str) -> String {
     let mut shell = Command::new("sh");
     shell.args(["-c", text]).current_dir(folder).env_remove("DATABASE_URL");
     let mut shell = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();

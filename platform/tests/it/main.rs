@@ -3,10 +3,10 @@
 
 mod analytics;
 mod dev;
+mod first_event;
 mod guides;
 mod kill;
 mod kill_webhooks;
-
 mod process;
 mod serve;
 mod smoke;
