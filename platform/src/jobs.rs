@@ -141,11 +141,13 @@ async fn upkeep(app: App) {
             erase_idempotency_keys(tx, now.minus(Duration::from_hours(24))).await?;
             erase_registrations(tx, now).await?;
             erase_jobs(tx, now.minus(Duration::from_hours(30 * 24))).await?;
-            analytics::erase_messages(tx, now.minus(Duration::from_hours(48))).await?;
             webhooks::erase(tx, now).await?;
             erase_sessions(tx, now.minus(Duration::from_hours(30 * 24))).await
         });
-        let done = done.await;
+        let done = match done.await {
+            Ok(()) => analytics::forget_messages(&app).await,
+            failed => failed,
+        };
         let wait = if done.is_ok() { UPKEEP } else { HEARTBEAT };
         log(done);
         sleep(wait).await;

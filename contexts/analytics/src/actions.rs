@@ -3,6 +3,7 @@
 pub(crate) mod change_source;
 pub(crate) mod create_source;
 pub(crate) mod delete_source;
+pub(crate) mod forget_messages;
 pub(crate) mod known_names;
 pub(crate) mod known_sources;
 pub(crate) mod query;

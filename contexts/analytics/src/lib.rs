@@ -6,8 +6,8 @@ mod model;
 mod routes;
 mod store;
 
+pub use actions::forget_messages::run as forget_messages;
 pub use routes::routes;
-pub use store::messages::erase as erase_messages;
 
 use actions::{known_sources::KnownSources, write::Writer};
 use api::App;

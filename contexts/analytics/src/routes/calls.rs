@@ -78,7 +78,7 @@ macro_rules! calls { ($($name:ident, $path:literal, $kind:expr, $body:ty, $title
     #[doc = $title]
     ///
     /// Segment's wire format; gzip is taken, and any media type, as a beacon's `text/plain`. What is answered with 200 is stored for good,
-    /// but for the events that `rejected` names.
+    /// but for the events that `rejected` names. Where blockers know this path, the first letter serves, as in `/v1/t`.
     #[utoipa::path(
         post, path = $path, tag = "analytics events", request_body = $body,
         responses((status = 200, body = AnalyticsReceipt, description = "Stored, but for `rejected`")),

@@ -25,8 +25,9 @@ use axum::{
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use flate2::read::MultiGzDecoder;
 use http::{HeaderMap, header};
+use http_body_util::LengthLimitError;
 use serde::Serialize;
-use std::{io::Read, sync::Arc};
+use std::{error::Error, io::Read, sync::Arc};
 use utoipa::ToSchema;
 
 /// What became of the events.
@@ -109,8 +110,7 @@ async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Vec<u8>, 
 }
 
 fn unread(error: &axum::Error) -> Problem {
-    let is_too_large = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source())
-        .any(|error| error.to_string().contains("length limit"));
+    let is_too_large = error.source().is_some_and(<dyn Error>::is::<LengthLimitError>);
     if is_too_large {
         Code::BodyTooLarge.into()
     } else {

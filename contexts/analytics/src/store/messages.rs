@@ -1,12 +1,18 @@
 //! `analytics_messages`: what was taken in the last two days, so that a message sent again is not taken again.
 
-use db::{Done, SystemTx, row, sql};
+use db::{SystemTx, row, sql};
 use types::{OrgId, Timestamp, Uuid};
 
 row! {
     /// A message that was not taken before.
     #[derive(Debug)]
     pub(crate) struct FreshRow { message: Uuid }
+}
+
+row! {
+    /// How many rows went.
+    #[derive(Debug)]
+    pub(crate) struct ErasedRow { count: i64 }
 }
 
 sql! {
@@ -18,6 +24,10 @@ sql! {
          ON CONFLICT (org_id, message) DO UPDATE SET received_at = excluded.received_at WHERE known.received_at < $4
          RETURNING message";
 
-    /// Those that are past their time.
-    pub fn erase(tx: SystemTx, before: Timestamp) -> exec Done = "DELETE FROM analytics_messages WHERE received_at < $1";
+    /// Some of those that are past their time; how many.
+    pub fn erase(tx: SystemTx, before: Timestamp, limit: i64) -> one ErasedRow =
+        "WITH erased AS (
+             DELETE FROM analytics_messages
+             WHERE ctid = ANY (ARRAY (SELECT ctid FROM analytics_messages WHERE received_at < $1 LIMIT $2)) RETURNING 1
+         ) SELECT count(*) AS count FROM erased";
 }

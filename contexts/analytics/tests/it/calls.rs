@@ -2,6 +2,7 @@
 
 use crate::world::{Answer, World, track};
 use ::http::{Request, StatusCode};
+use api::Quotas;
 use axum::body::Body;
 use flate2::{Compression, write::GzEncoder};
 use serde_json::{Value, json};
@@ -199,6 +200,19 @@ async fn what_is_no_call_is_refused_in_segments_own_style() {
     failed(world.raw(brotli).await, 415, "unsupported_media_type");
     let one = world.post(&key, "/v1/track", &json!({ "userId": "u" })).await.expect(StatusCode::OK);
     assert_eq!(one, receipt(&json!([{ "index": 0, "code": "missing", "detail": "track needs event" }])));
+}
+
+#[tokio::test]
+async fn who_sends_too_often_is_told_when_to_come_again_in_a_way_that_a_page_can_read() {
+    let world = World::new().await;
+    let key = world.source(json!([])).await.key;
+    let quotas = Quotas { per_address: Some(1), per_person: None };
+    let limited = World::limited(&world.database, world.clock.clone(), quotas);
+    limited.post(&key, "/v1/track", &track("Bought", "u")).await.expect(StatusCode::OK);
+    let refused = limited.post(&key, "/v1/track", &track("Bought", "u")).await;
+    assert!(refused.header("retry-after").parse::<u32>().unwrap() > 0);
+    assert_eq!(refused.header("access-control-allow-origin"), "*");
+    failed(refused, 429, "limited");
 }
 
 #[tokio::test]

@@ -84,6 +84,21 @@ async fn after_two_days_a_message_is_a_new_one() {
 }
 
 #[tokio::test]
+async fn what_is_older_than_two_days_is_forgotten_and_nothing_else() {
+    let world = World::new().await;
+    let key = world.source(json!([])).await.key;
+    for _ in 0..6 {
+        world.batch(&key, (0..2_000).map(|_| track("Bought", "u")).collect()).await;
+    }
+    world.clock.advance(Duration::from_hours(49));
+    world.batch(&key, vec![message("new")]).await;
+    analytics::forget_messages(&world.app).await.unwrap();
+    assert_eq!(world.number("SELECT count(*) FROM analytics_messages").await, 1);
+    world.batch(&key, vec![message("new")]).await;
+    assert_eq!(world.number(STORED).await, 12_001);
+}
+
+#[tokio::test]
 async fn an_event_without_an_id_gets_one_and_is_never_taken_for_another() {
     let world = World::new().await;
     let key = world.source(json!([])).await.key;

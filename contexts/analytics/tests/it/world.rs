@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 pub(crate) struct World {
     router: Router,
+    pub(crate) app: App,
     pub(crate) database: Database,
     pub(crate) clock: Clock,
 }
@@ -72,7 +73,7 @@ fn claims(token: &str) -> Option<Claims> {
     })
 }
 
-fn app(db: Db, clock: Clock) -> App {
+fn app(db: Db, clock: Clock, quotas: Quotas) -> App {
     let rng = Rng::system();
     let metrics = Metrics::new("test");
     let authority = Authority {
@@ -85,7 +86,7 @@ fn app(db: Db, clock: Clock) -> App {
         revocations: Revocations::of(db.clone()),
         tokens: TokenCache::default(),
         denials: Denials::default(),
-        limits: Limits::new(Quotas { per_address: None, per_person: None }, metrics.clone()),
+        limits: Limits::new(quotas, metrics.clone()),
         secrets: Arc::new(MasterKey::parse(&MasterKey::generate(&rng)).unwrap()),
         config: ApiConfig {
             public_url: "http://localhost".to_owned(),
@@ -116,9 +117,14 @@ impl World {
 
     /// Another process on the same database.
     pub(crate) fn beside(database: &Database, clock: Clock) -> Self {
-        let app = app(database.pool(), clock.clone());
+        Self::limited(database, clock, Quotas { per_address: None, per_person: None })
+    }
+
+    /// Another process, whose requests are counted.
+    pub(crate) fn limited(database: &Database, clock: Clock, quotas: Quotas) -> Self {
+        let app = app(database.pool(), clock.clone(), quotas);
         let (router, _) = analytics::routes(app.clone()).split_for_parts();
-        Self { router: api::layers::wrap(router, app), database: database.clone(), clock }
+        Self { router: api::layers::wrap(router, app.clone()), app, database: database.clone(), clock }
     }
 
     /// A request as it is.

@@ -4,7 +4,7 @@
 //! other in one direction.
 
 use super::{
-    super::{known_names::Numbers, take_events::Taken},
+    super::{forget_messages, known_names::Numbers, take_events::Taken},
     Writer,
 };
 use crate::{
@@ -14,14 +14,8 @@ use crate::{
 use db::{DbResult, SystemTx, Work};
 use futures_util::future::join3;
 use postgres_types::Json;
-use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use types::{OrgId, Timestamp, Uuid};
-
-/// A message that comes again within this time is the same one.
-const REMEMBERED: Duration = Duration::from_hours(48);
 
 impl Writer {
     /// All of them, or none.
@@ -35,7 +29,7 @@ impl Writer {
         let orgs: Vec<_> = group.iter().map(|taken| taken.org).collect();
         let keys: Vec<_> = group.iter().map(|taken| taken.message).collect();
         let received: Vec<_> = group.iter().map(|taken| taken.received_at).collect();
-        let fresh = messages::take(&tx, &orgs, &keys, &received, last.minus(REMEMBERED)).await?;
+        let fresh = messages::take(&tx, &orgs, &keys, &received, last.minus(forget_messages::REMEMBERED)).await?;
         let fresh: HashSet<Uuid> = fresh.into_iter().map(|row| row.message).collect();
         group.retain(|taken| fresh.contains(&taken.message));
         if !group.is_empty() {
