@@ -1,6 +1,7 @@
 //! How fast, beside a peer: both servers on this machine, in turns, under the same load.
 #![allow(clippy::print_stdout, reason = "a command-line program talks")]
 
+mod analytics;
 mod cpu;
 mod load;
 mod ours;
@@ -28,6 +29,8 @@ const EXAMPLES: &str = "Examples:\n  bench resources --against pocketbase --plat
 enum Command {
     /// Create, get, and list 20 of many resources
     Resources(Resources),
+    /// Analytics events in batches and one by one
+    Analytics(analytics::Analytics),
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -65,9 +68,11 @@ struct Resources {
 }
 
 fn main() -> Result<()> {
-    let Arguments { command: Command::Resources(arguments) } = Arguments::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(resources(&arguments))
+    match Arguments::parse().command {
+        Command::Resources(arguments) => runtime.block_on(resources(&arguments)),
+        Command::Analytics(arguments) => runtime.block_on(analytics::run(&arguments)),
+    }
 }
 
 async fn resources(arguments: &Resources) -> Result<()> {

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use hyper::Method;
 use serde_json::{Value, json};
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
@@ -51,14 +51,24 @@ async fn until_signed_in(sign_in: &impl Fn() -> Result<String>) -> Result<String
     }
 }
 
-fn token(program: &PathBuf, folder: &PathBuf) -> Result<String> {
+fn token(program: &Path, folder: &Path) -> Result<String> {
+    Ok(format!("Bearer {}", variable(program, folder, "TEST_TOKEN")?))
+}
+
+/// For what a bench asks PostgreSQL itself.
+pub(crate) fn database_url(program: &Path, folder: &Path) -> Result<String> {
+    variable(program, folder, "DATABASE_URL")
+}
+
+/// What `platform dev env` prints.
+fn variable(program: &Path, folder: &Path, name: &str) -> Result<String> {
     let output = Command::new(program).args(["dev", "env", "--data-dir"]).arg(folder).output()?;
     let text = String::from_utf8(output.stdout)?;
-    let token = text.lines().find_map(|line| line.trim_start_matches("export ").strip_prefix("TEST_TOKEN="));
-    let Some(token) = token else {
-        bail!("platform dev env prints no TEST_TOKEN: {}", String::from_utf8_lossy(&output.stderr));
+    let value = text.lines().find_map(|line| line.trim_start_matches("export ").strip_prefix(&format!("{name}=")));
+    let Some(value) = value else {
+        bail!("platform dev env prints no {name}: {}", String::from_utf8_lossy(&output.stderr));
     };
-    Ok(format!("Bearer {}", token.trim_matches(['"', '\''])))
+    Ok(value.trim_matches(['"', '\'']).to_owned())
 }
 
 fn ticket() -> Value {

@@ -5,7 +5,7 @@ use anyhow::{Result, bail};
 use std::process::{Command, ExitCode};
 
 /// Builds, and runs the bench.
-pub(crate) fn run(what: &str, against: &str) -> Result<ExitCode> {
+pub(crate) fn run(what: &str, against: Option<&str>) -> Result<ExitCode> {
     println!("building in release mode (the first time takes a few minutes)");
     let build = ["build", "--release", "--quiet", "--package", "platform", "--package", "bench"];
     if !Command::new("cargo").args(build).status()?.success() {
@@ -13,7 +13,10 @@ pub(crate) fn run(what: &str, against: &str) -> Result<ExitCode> {
     }
     let folder = tools::target_folder()?.join("release");
     let mut bench = Command::new(folder.join("bench"));
-    bench.args([what, "--against", against, "--platform"]).arg(folder.join("platform"));
-    let done = bench.arg("--peer").arg(tools::POCKETBASE.path()?).status()?.success();
+    bench.args([what, "--platform"]).arg(folder.join("platform"));
+    if let Some(peer) = against {
+        bench.args(["--against", peer, "--peer"]).arg(tools::POCKETBASE.path()?);
+    }
+    let done = bench.status()?.success();
     Ok(if done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

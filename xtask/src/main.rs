@@ -52,15 +52,17 @@ enum Command {
         #[arg(value_name = "FILTER")]
         filters: Vec<String>,
     },
-    /// How fast we are beside a peer, in the same run; writes `bench/results/`
-    #[command(after_help = "Example:\n  cargo xtask bench resources --against pocketbase")]
+    /// How fast we are, beside a peer where there is one; writes `bench/results/`
+    #[command(
+        after_help = "Examples:\n  cargo xtask bench resources --against pocketbase\n  cargo xtask bench analytics"
+    )]
     Bench {
         /// What is measured
-        #[arg(value_parser = ["resources"])]
+        #[arg(value_parser = ["resources", "analytics"])]
         what: String,
-        /// The peer
-        #[arg(long, value_parser = ["pocketbase"])]
-        against: String,
+        /// The peer, where there is one to measure
+        #[arg(long, value_parser = ["pocketbase"], required_if_eq("what", "resources"))]
+        against: Option<String>,
     },
     /// Installs clients that others wrote, for the tests that run them; prints where they are
     #[command(hide = true)]
@@ -89,7 +91,7 @@ fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Dev { release, arguments } => dev::run(release, &arguments),
         Command::Test { long, filters } => stages::run(&stages::Wanted { long, filters }),
-        Command::Bench { what, against } => bench::run(&what, &against),
+        Command::Bench { what, against } => bench::run(&what, against.as_deref()),
         Command::ClientLibraries { name } => client_libraries::run(&name),
         Command::Tidy => tidy::run(),
     }
