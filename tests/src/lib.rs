@@ -320,3 +320,13 @@ pub async fn until(limit: Duration, mut ask: impl AsyncFnMut() -> bool) -> Durat
     }
     start.elapsed()
 }
+
+/// Where the clients that others wrote are, of a folder of `tests/clients`; installed by the project's own command.
+pub fn client_libraries(name: &str) -> std::path::PathBuf {
+    let cargo = std::env::var_os("CARGO").unwrap();
+    let mut xtask = std::process::Command::new(cargo);
+    xtask.args(["run", "--quiet", "--package", "xtask", "--", "client-libraries", name]);
+    let output = xtask.stderr(std::process::Stdio::inherit()).output().unwrap();
+    assert!(output.status.success(), "the clients cannot be installed");
+    String::from_utf8(output.stdout).unwrap().lines().last().unwrap().into()
+}

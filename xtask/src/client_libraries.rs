@@ -55,8 +55,11 @@ fn install(folder: &Path) -> Result<()> {
             .context("npm ci")?;
     }
     if folder.join("requirements.txt").exists() {
-        let mut pip = Command::new("python3");
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]);
+        // With the pip of a virtual environment, or the system's where Debian left `venv` out.
+        let venv = quietly(Command::new("python3").args(["-m", "venv", "venv"]).current_dir(folder));
+        let python = if venv.is_ok() { folder.join("venv/bin/python") } else { "python3".into() };
+        let mut pip = Command::new(python);
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
         pip.args(["--target", "python", "--requirement", "requirements.txt"]).current_dir(folder);
         quietly(&mut pip).context("pip install")?;
     }

@@ -72,6 +72,7 @@ impl Tool {
     }
 }
 
+/// Runs it; what it said is told when it fails.
 pub(crate) fn quietly(command: &mut Command) -> Result<()> {
     let output = command.output()?;
     if !output.status.success() {

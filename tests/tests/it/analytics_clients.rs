@@ -1,28 +1,17 @@
 //! Clients that others wrote, unmodified: all their events arrive.
 
 use serde_json::json;
-use std::{collections::BTreeMap, path::PathBuf, process::Stdio};
-use tests::TestApp;
+use std::{collections::BTreeMap, path::PathBuf};
+use tests::{TestApp, client_libraries};
 use tokio::process::Command;
 
 const EVENTS: usize = 400;
-
-/// Where the packages are; installed by the project's own command.
-async fn installed() -> PathBuf {
-    let cargo = std::env::var_os("CARGO").unwrap();
-    let mut command = Command::new(cargo);
-    command.args(["run", "--quiet", "--package", "xtask", "--", "client-libraries", "analytics"]);
-    let output = command.stderr(Stdio::inherit()).output().await.unwrap();
-    assert!(output.status.success(), "the clients cannot be installed");
-    let text = String::from_utf8(output.stdout).unwrap();
-    PathBuf::from(text.lines().last().unwrap())
-}
 
 /// Runs a client against a platform of its own; how often each kind of event arrived.
 async fn delivered(program: impl FnOnce(&PathBuf) -> Command) -> BTreeMap<String, usize> {
     let app = TestApp::new().await;
     let (_, key) = app.owner("ada").await.source().await;
-    let mut command = program(&installed().await);
+    let mut command = program(&client_libraries("analytics"));
     command.args([&app.base(), &key, &EVENTS.to_string()]).env_remove("HTTP_PROXY").env_remove("HTTPS_PROXY");
     let output = command.env("NO_PROXY", "*").output().await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

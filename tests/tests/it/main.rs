@@ -14,6 +14,7 @@ mod sign_in;
 mod smoke;
 mod statements;
 mod webhooks;
+mod webhooks_clients;
 mod webhooks_isolation;
 mod webhooks_outage;
 mod webhooks_retries;
