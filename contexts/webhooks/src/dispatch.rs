@@ -17,7 +17,7 @@ use api::App;
 use attempt::Attempt;
 use counts::Counts;
 use db::{DbResult, Work};
-use delivery_queue::ClaimRow;
+use delivery_queue::{BusyRow, ClaimRow};
 use futures_util::future::join;
 use sender::Sender;
 use std::{error::Error, sync::Arc, time::Duration};
@@ -26,6 +26,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use types::{EndpointId, OrgId, Uuid};
 
 /// Deliveries of a process that are being sent or recorded.
 const IN_FLIGHT: usize = 512;
@@ -33,6 +34,9 @@ const IN_FLIGHT: usize = 512;
 const OF_ORGANIZATION: i64 = 128;
 /// Deliveries a claim.
 const BATCH: usize = 200;
+/// Endpoints that a claim serves, and how many it passes at most to find them.
+const ENDPOINTS: usize = 64;
+const WALK: i32 = 128;
 /// Without a wake-up in this process.
 const POLL: Duration = Duration::from_millis(100);
 /// After an error of the database.
@@ -66,10 +70,10 @@ impl Dispatcher {
     }
 
     async fn claim_until(&self, stop: &CancellationToken, sending: &TaskTracker, done: mpsc::Sender<Done>) {
-        let slots = Arc::new(Semaphore::new(IN_FLIGHT));
+        let (slots, mut round) = (Arc::new(Semaphore::new(IN_FLIGHT)), Round::default());
         while !stop.is_cancelled() {
-            let wait = match self.claim(slots.available_permits()).await {
-                Ok(claims) if claims.is_empty() => POLL,
+            let wait = match self.claim(&mut round, slots.available_permits()).await {
+                Ok(claims) if claims.is_empty() && round.is_over() => POLL,
                 Ok(claims) => {
                     for claim in claims {
                         let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else { break };
@@ -91,16 +95,25 @@ impl Dispatcher {
         }
     }
 
-    /// Leases what is due, as much as there are free slots.
-    async fn claim(&self, free: usize) -> DbResult<Vec<ClaimRow>> {
+    /// Leases what is due for the endpoints whose turn it is, as much as there are free slots.
+    async fn claim(&self, round: &mut Round, free: usize) -> DbResult<Vec<ClaimRow>> {
         if free == 0 {
+            round.begin_again();
             return Ok(vec![]);
         }
-        let limit = i64::try_from(free.min(BATCH)).unwrap_or_default();
         let tx = self.app.db.system(Work::Dispatch).await?;
         let now = self.app.clock.now();
+        let (org, endpoint) = round.after;
+        let (orgs, ids) = round.next(&delivery_queue::busy(&tx, org, endpoint, now, WALK).await?);
+        if ids.is_empty() {
+            tx.commit().await?;
+            return Ok(vec![]);
+        }
+        let free = free.min(BATCH);
+        let limit = i64::try_from(free).unwrap_or_default();
+        let share = i32::try_from(free.div_ceil(ids.len())).unwrap_or(i32::MAX);
         // One flight, two statements: the claim sees what whoever held the lock before has leased.
-        let claim = delivery_queue::claim(&tx, now, limit, OF_ORGANIZATION, CIRCUIT_OPENS_AFTER);
+        let claim = delivery_queue::claim(&tx, &orgs, &ids, now, limit, share, OF_ORGANIZATION, CIRCUIT_OPENS_AFTER);
         let (locked, claims) = join(delivery_queue::lock_claims(&tx), claim).await;
         locked?;
         let claims = claims?;
@@ -109,8 +122,80 @@ impl Dispatcher {
     }
 }
 
+/// Where the turns have come to: with very many endpoints a claim looks at some of them, and the next one goes on there.
+struct Round {
+    after: (OrgId, EndpointId),
+}
+
+impl Default for Round {
+    fn default() -> Self {
+        Self { after: (OrgId(Uuid::nil()), EndpointId(Uuid::nil())) }
+    }
+}
+
+impl Round {
+    fn is_over(&self) -> bool {
+        self.after.0.0.is_nil()
+    }
+
+    fn begin_again(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The endpoints whose turn it is, of those that have something queued.
+    fn next(&mut self, busy: &[BusyRow]) -> (Vec<OrgId>, Vec<EndpointId>) {
+        let is_end = busy.len() < usize::try_from(WALK).unwrap_or_default();
+        let ready = busy.iter().filter(|row| row.ready);
+        let (orgs, ids): (Vec<_>, Vec<_>) = ready.take(ENDPOINTS).map(|row| (row.org_id, row.endpoint_id)).unzip();
+        let reached = if ids.len() == ENDPOINTS { orgs.last().copied().zip(ids.last().copied()) } else { None };
+        match reached.or_else(|| busy.last().filter(|_| !is_end).map(|row| (row.org_id, row.endpoint_id))) {
+            Some(reached) => self.after = reached,
+            None => self.begin_again(),
+        }
+        (orgs, ids)
+    }
+}
+
 /// An attempt that is to be recorded; until then it keeps its slot.
 struct Done {
     attempt: Attempt,
     _slot: OwnedSemaphorePermit,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(ids: std::ops::Range<u128>, ready: impl Fn(u128) -> bool) -> Vec<BusyRow> {
+        let row = |id| BusyRow {
+            org_id: OrgId(Uuid::from_u128(1)),
+            endpoint_id: EndpointId(Uuid::from_u128(id)),
+            ready: ready(id),
+        };
+        ids.map(row).collect()
+    }
+
+    #[test]
+    fn few_endpoints_are_all_served_by_each_claim() {
+        let mut round = Round::default();
+        let (_, ids) = round.next(&rows(1..40, |id| id % 2 == 0));
+        assert_eq!((ids.len(), round.is_over()), (19, true));
+        assert!(round.next(&[]).1.is_empty() && round.is_over());
+    }
+
+    #[test]
+    fn of_many_endpoints_the_next_claim_serves_the_next() {
+        let mut round = Round::default();
+        let (_, ids) = round.next(&rows(1..101, |_| true));
+        assert_eq!((ids.len(), round.after.1.0.as_u128(), round.is_over()), (ENDPOINTS, 64, false));
+        let (_, ids) = round.next(&rows(65..101, |_| true));
+        assert_eq!((ids.len(), round.is_over()), (36, true));
+    }
+
+    #[test]
+    fn endpoints_that_may_get_nothing_are_passed() {
+        let mut round = Round::default();
+        let (_, ids) = round.next(&rows(1..129, |_| false));
+        assert_eq!((ids.len(), round.after.1.0.as_u128()), (0, 128));
+    }
 }

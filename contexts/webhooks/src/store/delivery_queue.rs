@@ -14,6 +14,12 @@ row! {
 }
 
 row! {
+    /// An endpoint that has something queued.
+    #[derive(Debug)]
+    pub(crate) struct BusyRow { org_id: OrgId, endpoint_id: EndpointId, ready: bool }
+}
+
+row! {
     /// Whether the row was there.
     #[derive(Debug)]
     pub(crate) struct FoundRow { id: DeliveryId }
@@ -24,47 +30,61 @@ sql! {
     /// is taken with the lock held.
     pub fn lock_claims(tx: SystemTx) -> exec Done = "SELECT pg_advisory_xact_lock(hashtext('delivery_queue'))";
 
-    /// Leases up to `limit` due deliveries for 30 seconds (twice the deadline of a request), in turns: one of each organization, and within it one of each
-    /// endpoint, then the second of each. What is leased counts: an endpoint has at most its concurrency in flight (one
-    /// when its circuit is open), takes at most its rate, and an organization has at most `of_org` in flight.
-    ///
-    /// The walk over the index meets each endpoint that has something queued once; leased deliveries were due first and
-    /// so are found at the beginning.
-    pub fn claim(tx: SystemTx, now: Timestamp, limit: i64, of_org: i64, opens_after: i32) -> all ClaimRow =
+    /// The endpoints that have something queued, from one on: the walk over the index meets each once, whatever waits for
+    /// it. Ready is who has something due and may get it now.
+    pub fn busy(tx: SystemTx, after_org: OrgId, after_endpoint: EndpointId, now: Timestamp, limit: i32) -> all BusyRow =
         "WITH RECURSIVE busy AS (
-             (SELECT org_id, endpoint_id FROM delivery_queue ORDER BY org_id, endpoint_id LIMIT 1)
+             (SELECT org_id, endpoint_id, due_at, 1 AS n FROM delivery_queue
+              WHERE (org_id, endpoint_id) > ($1, $2) ORDER BY org_id, endpoint_id, due_at LIMIT 1)
              UNION ALL
-             SELECT n.org_id, n.endpoint_id FROM busy b CROSS JOIN LATERAL (
-                 SELECT q.org_id, q.endpoint_id FROM delivery_queue q
-                 WHERE (q.org_id, q.endpoint_id) > (b.org_id, b.endpoint_id) ORDER BY q.org_id, q.endpoint_id LIMIT 1) n
-         ), ready AS MATERIALIZED (
-             SELECT e.org_id, e.id, CASE WHEN e.failures >= $4 THEN 1 ELSE e.max_concurrency END AS most,
+             SELECT f.org_id, f.endpoint_id, f.due_at, b.n + 1 FROM busy b CROSS JOIN LATERAL (
+                 SELECT q.org_id, q.endpoint_id, q.due_at FROM delivery_queue q
+                 WHERE (q.org_id, q.endpoint_id) > (b.org_id, b.endpoint_id)
+                 ORDER BY q.org_id, q.endpoint_id, q.due_at LIMIT 1) f
+             WHERE b.n < $4
+         )
+         SELECT b.org_id, b.endpoint_id, coalesce(b.due_at <= $3 AND e.enabled AND e.deleted_at IS NULL
+             AND (e.paused_until IS NULL OR e.paused_until <= $3), false) AS ready
+         FROM busy b LEFT JOIN endpoints e ON e.org_id = b.org_id AND e.id = b.endpoint_id ORDER BY b.n";
+
+    /// Leases up to `limit` due deliveries of these endpoints for 30 seconds (twice the deadline of a request), in turns:
+    /// one of each organization, and within it one of each endpoint, then the second of each. What is leased counts: an
+    /// endpoint has at most its concurrency in flight (one when its circuit is open), takes at most its rate and `share`,
+    /// and an organization has at most `of_org` in flight here. Leased deliveries were due first, so they are found at
+    /// the beginning of an endpoint's.
+    #[expect(clippy::too_many_arguments, reason = "the rules of fairness")]
+    pub fn claim(tx: SystemTx, orgs: &[OrgId], endpoints: &[EndpointId], now: Timestamp, limit: i64, share: i32, of_org: i64,
+        opens_after: i32) -> all ClaimRow =
+        "WITH ready AS MATERIALIZED (
+             SELECT e.org_id, e.id, CASE WHEN e.failures >= $7 THEN 1 ELSE e.max_concurrency END AS most,
                  CASE WHEN e.rate_limit IS NULL THEN 10000 ELSE floor(e.rate_limit * extract(epoch FROM
-                     statement_timestamp() - greatest(e.rate_used_until, statement_timestamp() - greatest(interval '200 ms', interval '1 s' / e.rate_limit + interval '100 ms')))
-                     + 0.000001)::int END AS tokens
-             FROM busy b JOIN endpoints e ON e.org_id = b.org_id AND e.id = b.endpoint_id
-             WHERE e.enabled AND e.deleted_at IS NULL AND (e.paused_until IS NULL OR e.paused_until <= $1)
+                     statement_timestamp() - greatest(e.rate_used_until, statement_timestamp()
+                     - greatest(interval '200 ms', interval '1 s' / e.rate_limit + interval '100 ms'))) + 0.000001)::int END AS tokens
+             FROM unnest($1::uuid[], $2::uuid[]) AS b(org_id, id) JOIN endpoints e ON e.org_id = b.org_id AND e.id = b.id
+             WHERE e.enabled AND e.deleted_at IS NULL AND (e.paused_until IS NULL OR e.paused_until <= $3)
          ), seen AS (
-             SELECT r.org_id, r.id AS endpoint_id, r.most, r.tokens, q.id, q.due_at, q.leased,
+             SELECT r.org_id, least(r.most, r.tokens, $5) AS most_now, r.most, q.id, q.due_at, q.leased,
                  count(*) FILTER (WHERE q.leased) OVER (PARTITION BY r.org_id, r.id) AS in_flight,
                  row_number() OVER (PARTITION BY r.org_id, r.id, q.leased ORDER BY q.due_at, q.id) AS nth
              FROM ready r CROSS JOIN LATERAL (
                  SELECT q.id, q.due_at, coalesce(q.lease_until > clock_timestamp(), false) AS leased FROM delivery_queue q
-                 WHERE q.org_id = r.org_id AND q.endpoint_id = r.id AND q.due_at <= $1 ORDER BY q.due_at, q.id LIMIT 2 * r.most) q
+                 WHERE q.org_id = r.org_id AND q.endpoint_id = r.id AND q.due_at <= $3
+                 ORDER BY q.due_at, q.id LIMIT r.most + least(r.most, $5)) q
          ), turns AS (
-             SELECT s.org_id, s.id, s.due_at, s.leased, s.nth <= least(s.most - s.in_flight, s.tokens) AS fits,
+             SELECT s.org_id, s.id, s.due_at, s.leased,
                  row_number() OVER (PARTITION BY s.org_id ORDER BY s.leased DESC, s.nth, s.due_at) AS turn
-             FROM seen s WHERE s.leased OR s.nth <= least(s.most - s.in_flight, s.tokens)
+             FROM seen s WHERE s.leased OR s.nth <= least(s.most - s.in_flight, s.most_now)
+         ), next AS MATERIALIZED (
+             SELECT t.org_id, t.id FROM turns t WHERE NOT t.leased AND t.turn <= $6 ORDER BY t.turn, t.due_at LIMIT $4
          ), picked AS (
-             SELECT q.org_id, q.id FROM turns t JOIN delivery_queue q ON q.org_id = t.org_id AND q.id = t.id
-             WHERE NOT t.leased AND t.turn <= $3 ORDER BY t.turn, t.due_at LIMIT $2 FOR UPDATE OF q SKIP LOCKED
+             SELECT q.org_id, q.id FROM next n JOIN delivery_queue q ON q.org_id = n.org_id AND q.id = n.id FOR UPDATE OF q SKIP LOCKED
          ), claimed AS (
              UPDATE delivery_queue q SET lease_until = clock_timestamp() + interval '30 s', claims = q.claims + 1
              FROM picked p WHERE q.org_id = p.org_id AND q.id = p.id
              RETURNING q.org_id, q.id, q.endpoint_id, q.message_id, q.attempts, q.claims
          ), used AS (
-             UPDATE endpoints e SET rate_used_until = greatest(e.rate_used_until,
-                 statement_timestamp() - greatest(interval '200 ms', interval '1 s' / e.rate_limit + interval '100 ms')) + c.taken * interval '1 s' / e.rate_limit
+             UPDATE endpoints e SET rate_used_until = greatest(e.rate_used_until, statement_timestamp()
+                 - greatest(interval '200 ms', interval '1 s' / e.rate_limit + interval '100 ms')) + c.taken * interval '1 s' / e.rate_limit
              FROM (SELECT org_id, endpoint_id, count(*) AS taken FROM claimed GROUP BY org_id, endpoint_id) c
              WHERE e.org_id = c.org_id AND e.id = c.endpoint_id AND e.rate_limit IS NOT NULL
          )
