@@ -15,6 +15,7 @@ mod smoke;
 mod statements;
 mod webhooks;
 mod webhooks_clients;
+mod webhooks_endurance;
 mod webhooks_isolation;
 mod webhooks_outage;
 mod webhooks_retries;
