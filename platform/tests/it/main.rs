@@ -3,7 +3,6 @@
 
 mod analytics;
 mod dev;
-mod first_event;
 mod guides;
 mod kill;
 mod kill_webhooks;
