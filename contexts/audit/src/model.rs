@@ -1,6 +1,6 @@
 //! Which entries are asked for.
 
-use events::Kind;
+use events::{Audience, Kind};
 use types::Timestamp;
 
 /// What a list is filtered by; nothing: everything.
@@ -9,7 +9,7 @@ pub(crate) struct Filter {
     /// Of whoever did it.
     pub(crate) actor: Option<String>,
     /// All names that are asked for.
-    pub(crate) actions: Option<Vec<&'static str>>,
+    pub(crate) actions: Vec<&'static str>,
     /// Of what it was done to.
     pub(crate) target: Option<String>,
     /// From then on.
@@ -18,9 +18,14 @@ pub(crate) struct Filter {
     pub(crate) until: Option<Timestamp>,
 }
 
+/// Every name that the audit log shows: what only carries work on is none of it.
+pub(crate) fn shown() -> impl Iterator<Item = &'static str> {
+    Kind::ALL.iter().filter(|kind| kind.audience() != Audience::Hidden).map(|kind| kind.as_str())
+}
+
 /// The names that an action such as `resource.created`, `resource.*` or `*` means; none: it means nothing.
 pub(crate) fn actions(pattern: &str) -> Option<Vec<&'static str>> {
-    let all = Kind::ALL.iter().map(|kind| kind.as_str());
+    let all = shown();
     let named: Vec<_> = match pattern.strip_suffix('*') {
         Some(prefix) if prefix.is_empty() || prefix.ends_with('.') => {
             all.filter(|name| name.starts_with(prefix)).collect()
@@ -39,7 +44,8 @@ mod tests {
     fn a_pattern_means_the_events_of_a_noun() {
         assert_eq!(actions("resource.*").unwrap(), ["resource.created", "resource.updated", "resource.deleted"]);
         assert_eq!(actions("resource.created").unwrap(), ["resource.created"]);
-        assert_eq!(actions("*").unwrap().len(), Kind::ALL.len());
+        assert_eq!(actions("*").unwrap().len(), shown().count());
+        assert_eq!(actions("message.created"), None, "hidden");
         for nothing in ["", "resource", "res*", "resource.*.x", "*.created"] {
             assert_eq!(actions(nothing), None, "{nothing}");
         }

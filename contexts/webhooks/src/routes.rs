@@ -22,11 +22,16 @@ use crate::{
         headers,
         schedule::CIRCUIT_OPENS_AFTER,
         secret::SigningSecret,
+        target::{BadTarget, Route},
     },
     sealed::open_headers,
-    store::{deliveries::DeliveryRow, endpoints::EndpointRow},
+    store::{
+        deliveries::DeliveryRow,
+        endpoints::{self, EndpointRow},
+    },
 };
 use api::{App, Code, Problem, Violations};
+use db::OrgTx;
 use serde::{Deserialize, Deserializer, Serialize};
 use types::{DeliveryId, EndpointId, Timestamp};
 use utoipa::ToSchema;
@@ -233,8 +238,13 @@ fn validate_headers<'a>(
 }
 
 /// What the process's rules say to an URL, which no request type knows.
-fn check_url(webhooks: &Webhooks, url: &str) -> Result<(), Problem> {
-    webhooks.rules.check(url).map(drop).map_err(|fault| Problem::value("/url", "url", &fault.to_string()))
+async fn check_url(webhooks: &Webhooks, tx: &OrgTx, url: &str) -> Result<(), Problem> {
+    let refused = |fault: BadTarget| Problem::value("/url", "url", &fault.to_string());
+    let (_, route) = webhooks.rules.check(url).map_err(refused)?;
+    if route == Route::Smoke && endpoints::synthetic(tx).await?.is_none() {
+        return Err(refused(BadTarget::Plain));
+    }
+    Ok(())
 }
 
 impl From<Refusal> for Problem {

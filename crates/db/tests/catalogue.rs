@@ -3,62 +3,9 @@
 
 use testing::Database;
 
-/// Every table, with the scopes that reach it. A new table is added here, in its own commit.
-const TABLES: &[(&str, &[&str])] = &[
-    ("_fence", &["system"]),
-    ("_migrations", &["system"]),
-    ("analytics_events", &["system", "tenant"]),
-    ("analytics_hourly", &["system", "tenant"]),
-    ("analytics_hourly_people", &["system", "tenant"]),
-    ("analytics_messages", &["system"]),
-    ("analytics_names", &["system", "tenant"]),
-    ("analytics_sources", &["system", "tenant"]),
-    ("attempts", &["system", "tenant"]),
-    ("consumers", &["system"]),
-    ("credentials", &["person", "system"]),
-    ("deliveries", &["system", "tenant"]),
-    ("delivery_queue", &["system", "tenant"]),
-    ("endpoints", &["system", "tenant"]),
-    ("event_personal", &["person", "system", "tenant"]),
-    ("events", &["person", "system", "tenant"]),
-    ("idempotency_keys", &["person", "system", "tenant"]),
-    ("instances", &["system"]),
-    ("invalidations", &["person", "system", "tenant"]),
-    ("jobs", &["system", "tenant"]),
-    ("mail_jobs", &["system"]),
-    ("memberships", &["person", "system", "tenant"]),
-    ("messages", &["system", "tenant"]),
-    ("organizations", &["person", "system", "tenant"]),
-    ("outbox", &["person", "system", "tenant"]),
-    ("pending_registrations", &["system"]),
-    ("resource_types", &["tenant"]),
-    ("resource_values", &["tenant"]),
-    ("resources", &["tenant"]),
-    ("sessions", &["person", "system"]),
-    ("signing_keys", &["system"]),
-    ("smoke_catches", &["system"]),
-    ("users", &["person", "system"]),
-];
-
 async fn strings(sql: &str) -> Vec<String> {
     let postgres = Database::new().await.client("postgres").await;
     postgres.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
-}
-
-#[tokio::test]
-async fn every_table_is_on_the_list_with_the_scopes_that_its_grants_give() {
-    let found = strings(
-        "SELECT c.relname || ': ' || coalesce(string_agg(DISTINCT substr(a.grantee::regrole::text, 5), ' ' ORDER BY substr(a.grantee::regrole::text, 5)), '')
-         FROM pg_class c LEFT JOIN LATERAL (
-             SELECT grantee FROM aclexplode(c.relacl)
-             UNION SELECT x.grantee FROM pg_attribute t, aclexplode(t.attacl) x WHERE t.attrelid = c.oid
-         ) a ON a.grantee::regrole::text LIKE 'eap_%'
-         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
-         GROUP BY c.relname ORDER BY c.relname COLLATE \"C\"",
-    )
-    .await;
-    let listed: Vec<_> = TABLES.iter().map(|(table, scopes)| format!("{table}: {}", scopes.join(" "))).collect();
-    assert_eq!(found, listed);
 }
 
 #[tokio::test]

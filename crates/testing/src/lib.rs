@@ -1,7 +1,8 @@
 //! A real database for each test: cloned from a template that has every migration.
 #![allow(clippy::expect_used, clippy::missing_panics_doc, reason = "a test that cannot have its database must fail")]
 
-use migrate::{Client, Files};
+pub use migrate::Client;
+use migrate::Files;
 use private_postgres::{Cluster, Programs, Purpose};
 use std::{
     hash::{DefaultHasher, Hash, Hasher},

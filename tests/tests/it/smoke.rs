@@ -138,3 +138,18 @@ async fn only_the_synthetic_can_be_erased_by_the_function_itself() {
     assert_eq!(ada.get("/v1/organization").await.body["id"], json!(ada.org));
     assert_eq!(Value::Null, ada.get("/v1/organization").await.body["synthetic"], "nobody is told");
 }
+
+#[tokio::test]
+async fn only_synthetic_organizations_may_have_deliveries_to_the_hooks() {
+    let database = testing::Database::new().await;
+    let hooks = "http://platform.test/v1/smoke/hooks/".parse().unwrap();
+    let rules = webhooks::Rules { loopback: false, allow_http_to: Some(hooks) };
+    let app = TestApp::with(database, |options| options.delivery.rules = rules).await;
+    let (ada, person) = (app.owner("ada").await, registered(&app).await);
+    let body = json!({ "url": format!("http://platform.test/v1/smoke/hooks/{}", smoke().hook("abc")) });
+    let refused = ada.post("/v1/webhooks/endpoints", body.clone()).await;
+    assert_eq!((refused.code(), &refused.body["errors"][0]["pointer"]), ("invalid", &json!("/url")));
+    assert_eq!(person.post("/v1/webhooks/endpoints", body.clone()).await.status, 201);
+    let public = ada.endpoint("https://example.com/hooks").await;
+    assert_eq!(ada.patch(&format!("/v1/webhooks/endpoints/{public}"), body).await.code(), "invalid");
+}

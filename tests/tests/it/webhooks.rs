@@ -259,7 +259,7 @@ async fn the_event_types_are_those_of_the_catalogue_that_organizations_have() {
     let types = ada.get("/v1/webhooks/event-types").await.body;
     let named = |of: &str| types["data"].as_array().unwrap().iter().find(|one| one["type"] == of).cloned();
     assert_eq!(named("resource.created").unwrap()["wildcard"], "resource.*");
-    assert_eq!([named("message.created"), named("session.failed")], [None, None]);
+    assert_eq!([named("message.created"), named("user.updated")], [None, None]);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! `GET /v1/audit/events/{id}`
 
 use super::AuditEvent;
-use crate::store::events;
+use crate::{model::shown, store::events};
 use api::{App, Can, Code, PathId, Problem};
 use axum::{Json, extract::State};
 use std::time::Duration;
@@ -23,6 +23,7 @@ pub(crate) async fn get_audit_event(
     PathId(id): PathId<EventId>,
 ) -> Result<Json<AuditEvent>, Problem> {
     let db = app.db.read(caller.org).await?;
-    let entry = events::by_id(&db, id, id.made_at().minus(CLOCKS_DIFFER)).await?.ok_or(Code::NotFound)?;
+    let (since, actions) = (id.made_at().minus(CLOCKS_DIFFER), shown().collect::<Vec<_>>());
+    let entry = events::by_id(&db, id, since, &actions).await?.ok_or(Code::NotFound)?;
     Ok(Json(entry.into()))
 }

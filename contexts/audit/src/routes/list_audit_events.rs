@@ -2,7 +2,7 @@
 
 use super::AuditEvent;
 use crate::{
-    model::{Filter, actions},
+    model::{Filter, actions, shown},
     store::events::{self, EntryRow, FoundRow},
 };
 use api::{App, Can, Cursor, Limit, Page, Problem, ValidQuery, Validate, Violations};
@@ -60,7 +60,7 @@ impl ListAuditEventsQuery {
     fn filter(&self) -> Filter {
         Filter {
             actor: self.actor.clone(),
-            actions: self.action.as_deref().and_then(actions),
+            actions: self.action.as_deref().map_or_else(|| Some(shown().collect()), actions).unwrap_or_default(),
             target: self.target.clone(),
             since: self.since,
             until: self.until,
@@ -94,8 +94,7 @@ pub(crate) async fn list_audit_events(
     let db = app.db.read(caller.org).await?;
     let (actor, target) = (filter.actor.as_deref(), filter.target.as_deref());
     let limit = query.limit.and_one();
-    let rows =
-        events::page(&db, before_at, before, since, actor, filter.actions.as_deref(), target, events::SCANNED, limit);
+    let rows = events::page(&db, before_at, before, since, actor, &filter.actions, target, events::SCANNED, limit);
     let rows = rows.await?;
     Ok(page(rows, query.limit, cursor))
 }

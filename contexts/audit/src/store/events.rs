@@ -55,14 +55,14 @@ sql! {
     /// A page before a time and a position of the log, which grow together; at least one row, which says how far it looked.
     #[expect(clippy::too_many_arguments, reason = "the list's filters")]
     pub fn page(db: OrgRead, before_at: Timestamp, before: i64, since: Timestamp, actor: Option<&str>,
-        actions: Option<&[&str]>, target: Option<&str>, scan_limit: i64, limit: i64) -> all FoundRow =
+        actions: &[&str], target: Option<&str>, scan_limit: i64, limit: i64) -> all FoundRow =
         "WITH scanned AS MATERIALIZED (
              SELECT sequenced_at, position, id, kind, actor, act, target, request_id, data, personal_hash, at FROM events
              WHERE org_id = app_org() AND sequenced_at >= $3 AND sequenced_at < $1 AND position < $2
              ORDER BY sequenced_at DESC, position DESC LIMIT $7),
          ends AS (SELECT count(*) AS scanned, min(sequenced_at) AS end_at, min(position) AS end_position FROM scanned),
          matched AS (
-             SELECT * FROM scanned WHERE ($4::text IS NULL OR actor->>'id' = $4) AND ($5::text[] IS NULL OR kind = ANY ($5))
+             SELECT * FROM scanned WHERE ($4::text IS NULL OR actor->>'id' = $4) AND kind = ANY ($5)
              AND ($6::text IS NULL OR target = $6) ORDER BY sequenced_at DESC, position DESC LIMIT $8)
          SELECT e.scanned, e.end_at, e.end_position, m.sequenced_at, m.position, m.id, m.kind, m.actor, m.act, m.target,
              m.request_id, m.data, m.personal_hash, p.data AS personal, m.at
@@ -70,11 +70,11 @@ sql! {
          ORDER BY m.sequenced_at DESC, m.position DESC";
 
     /// One entry. It entered the log after it happened; a little before, when clocks differ.
-    pub fn by_id(db: OrgRead, id: EventId, since: Timestamp) -> opt EntryRow =
+    pub fn by_id(db: OrgRead, id: EventId, since: Timestamp, actions: &[&str]) -> opt EntryRow =
         "SELECT e.sequenced_at, e.position, e.id, e.kind, e.actor, e.act, e.target, e.request_id, e.data, e.personal_hash,
              p.data AS personal, e.at
          FROM events e LEFT JOIN event_personal p ON p.event_id = e.id
-         WHERE e.org_id = app_org() AND e.id = $1 AND e.sequenced_at >= $2";
+         WHERE e.org_id = app_org() AND e.id = $1 AND e.sequenced_at >= $2 AND e.kind = ANY ($3)";
 }
 
 impl FoundRow {

@@ -87,7 +87,7 @@ impl Sender {
         let Ok((url, route)) = self.rules.check(url) else { return Reply::failed(Failure::NotAllowed) };
         let client = match route {
             Route::Guarded => &self.guarded,
-            Route::Excepted => &self.excepted,
+            Route::Loopback | Route::Smoke => &self.excepted,
         };
         let Some(client) = client else { return Reply::failed(Failure::Connect) };
         let mut reply = Reply::default();

@@ -32,8 +32,10 @@ pub(crate) enum BadTarget {
 pub(crate) enum Route {
     /// Over HTTPS, at public addresses alone.
     Guarded,
-    /// The rules except it.
-    Excepted,
+    /// On this machine, in development.
+    Loopback,
+    /// The smoke test's own hooks; for synthetic organizations alone.
+    Smoke,
 }
 
 impl Rules {
@@ -41,8 +43,8 @@ impl Rules {
     pub(crate) fn check(&self, text: &str) -> Result<(Url, Route), BadTarget> {
         let url = Url::parse(text).ok().filter(|url| is_plain(text, url)).ok_or(BadTarget::Malformed)?;
         let host = url.host().ok_or(BadTarget::Malformed)?;
-        if self.excepts(&url, &host) {
-            return Ok((url, Route::Excepted));
+        if let Some(route) = self.exception(&url, &host) {
+            return Ok((url, route));
         }
         if url.scheme() != "https" {
             return Err(BadTarget::Plain);
@@ -55,14 +57,16 @@ impl Rules {
         if is_refused { Err(BadTarget::Private) } else { Ok((url, Route::Guarded)) }
     }
 
-    fn excepts(&self, url: &Url, host: &Host<&str>) -> bool {
+    fn exception(&self, url: &Url, host: &Host<&str>) -> Option<Route> {
         let is_this_machine = match host {
             Host::Domain(name) => *name == "localhost",
             Host::Ipv4(address) => address.is_loopback(),
             Host::Ipv6(address) => address.is_loopback(),
         };
         let below = |allowed: &Url| url.origin() == allowed.origin() && url.path().starts_with(allowed.path());
-        (self.loopback && is_this_machine) || self.allow_http_to.as_ref().is_some_and(below)
+        let is_smoke = || self.allow_http_to.as_ref().is_some_and(below);
+        let loopback = (self.loopback && is_this_machine).then_some(Route::Loopback);
+        loopback.or_else(|| is_smoke().then_some(Route::Smoke))
     }
 }
 
@@ -197,7 +201,7 @@ mod tests {
         let allowed = Url::parse("http://platform.example.com:3000/v1/smoke/hooks/").unwrap();
         let rules = Rules { loopback: false, allow_http_to: Some(allowed) };
         let route = |url: &str| rules.check(url).map(|(_, route)| route);
-        assert_eq!(route("http://platform.example.com:3000/v1/smoke/hooks/abc"), Ok(Route::Excepted));
+        assert_eq!(route("http://platform.example.com:3000/v1/smoke/hooks/abc"), Ok(Route::Smoke));
         for url in [
             "http://platform.example.com:3000/v1/users",
             "http://platform.example.com:3000/v1/smoke/hooks/../../users",
@@ -213,7 +217,7 @@ mod tests {
     fn development_reaches_this_machine_and_nothing_else_that_is_private() {
         let rules = Rules { loopback: true, allow_http_to: None };
         for url in ["http://localhost:3000/dev/hooks", "http://127.0.0.1:1/", "http://[::1]:1/"] {
-            assert_eq!(rules.check(url).map(|(_, route)| route), Ok(Route::Excepted), "{url}");
+            assert_eq!(rules.check(url).map(|(_, route)| route), Ok(Route::Loopback), "{url}");
         }
         for url in ["http://10.0.0.1/", "https://10.0.0.1/", "https://169.254.169.254/", "http://example.com/"] {
             assert!(rules.check(url).is_err(), "{url}");

@@ -97,11 +97,11 @@ pub(crate) async fn create_endpoint(
     idempotency: Idempotency,
     ValidJson(request, digest): ValidJson<CreateEndpointRequest>,
 ) -> Result<Response, Problem> {
-    check_url(&state, &request.url)?;
     let tx = state.app.db.begin(caller.org).await?;
     if let Some(answer) = idempotency.replay(&tx, &digest).await? {
         return Ok(answer);
     }
+    check_url(&state, &tx, &request.url).await?;
     let (row, secret) = action::run(&state, &tx, &caller, request.into()).await?;
     let created = Created {
         location: format!("/v1/webhooks/endpoints/{}", row.id),

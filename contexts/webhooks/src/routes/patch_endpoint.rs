@@ -90,10 +90,10 @@ pub(crate) async fn patch_endpoint(
     IfMatch(version): IfMatch,
     ValidJson(request, _): ValidJson<PatchEndpointRequest>,
 ) -> Result<WithEtag<Endpoint>, Problem> {
-    if let Some(url) = &request.url {
-        check_url(&state, url)?;
-    }
     let tx = state.app.db.begin(caller.org).await?;
+    if let Some(url) = &request.url {
+        check_url(&state, &tx, url).await?;
+    }
     let row = update_endpoint::run(&state, &tx, &caller, (id, version), request.into()).await?;
     tx.commit().await?;
     state.due.notify_one();

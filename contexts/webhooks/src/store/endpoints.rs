@@ -20,7 +20,17 @@ row! {
     pub(crate) struct HealthRow { org_id: OrgId, id: EndpointId, enabled: bool, disabled_reason: Option<String>, circuit_open: bool }
 }
 
+row! {
+    /// The scope's own organization.
+    #[derive(Debug)]
+    pub(crate) struct OrganizationRow { id: OrgId }
+}
+
 sql! {
+    /// The organization, if a smoke test made it.
+    pub fn synthetic(db: OrgRead) -> opt OrganizationRow =
+        "SELECT id FROM organizations WHERE id = app_org() AND synthetic";
+
     /// The endpoint of that id.
     pub fn by_id(db: OrgRead, org: OrgId, id: EndpointId) -> opt EndpointRow =
         "SELECT id, url, event_types, channels, description, sealed_headers, rate_limit, max_concurrency, enabled,

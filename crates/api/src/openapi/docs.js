@@ -11,6 +11,11 @@ function make(name, attributes, ...children) {
   return element;
 }
 
+/** Text whose `words` between backticks are code. */
+function prose(text) {
+  return text.split("`").map((part, i) => i % 2 ? make("code", {}, part) : part);
+}
+
 /** What a `$ref` of the document stands for. */
 function resolve(root, value) {
   if (!value || !value.$ref) return value;
@@ -52,7 +57,7 @@ function fieldTable(root, schema, depth) {
     const nested = inner && make("details", { class: "fields" }, make("summary", { class: "faint" }, "members"), inner);
     return make("tr", {},
       make("td", {}, make("code", {}, name), required.includes(name) ? "" : make("span", { class: "faint" }, " optional")),
-      make("td", {}, make("span", { class: "faint" }, typeName(root, field)), text ? ` · ${text}` : "", nested));
+      make("td", {}, make("span", { class: "faint" }, typeName(root, field)), ...(text ? prose(` · ${text}`) : []), nested));
   });
   return make("table", {}, make("tbody", {}, ...rows));
 }
@@ -68,14 +73,34 @@ function parameters(root, operation) {
   const rows = all.map((parameter) => make("tr", {},
     make("td", {}, make("code", {}, parameter.name), make("span", { class: "faint" }, ` ${parameter.in}`)),
     make("td", {}, make("span", { class: "faint" }, typeName(root, parameter.schema)),
-      parameter.description ? ` · ${parameter.description}` : "")));
+      ...(parameter.description ? prose(` · ${parameter.description}`) : []))));
   return block("Parameters", make("table", {}, make("tbody", {}, ...rows)));
 }
 
-function body(root, operation) {
+/** The schema of the JSON that an operation takes. */
+function bodySchema(root, operation) {
   const content = (resolve(root, operation.requestBody) || {}).content || {};
-  const schema = (content["application/json"] || {}).schema;
+  return (content["application/json"] || {}).schema;
+}
+
+function body(root, operation) {
+  const schema = bodySchema(root, operation);
   return schema ? block("Body", fieldTable(root, schema, 0) || typeName(root, schema)) : null;
+}
+
+/** A value that fits a schema, as far as its examples tell; undefined where they do not. */
+function example(root, reference) {
+  const schema = resolve(root, reference) || {};
+  if (schema.example !== undefined) return schema.example;
+  if (schema.examples) return schema.examples[0];
+  if (schema.default !== undefined) return schema.default;
+  if (schema.enum) return schema.enum[0];
+  const variant = (schema.oneOf || schema.anyOf || schema.allOf || []).find((one) => one.type !== "null");
+  if (variant) return example(root, variant);
+  if (schema.items) return [example(root, schema.items)].filter((item) => item !== undefined);
+  if (!schema.properties) return undefined;
+  const members = Object.entries(schema.properties).map(([name, member]) => [name, example(root, member)]);
+  return Object.fromEntries(members.filter(([, value]) => value !== undefined));
 }
 
 function responses(root, operation) {
@@ -84,21 +109,34 @@ function responses(root, operation) {
     const [media] = Object.values(response.content || {});
     const table = status < 400 && media ? fieldTable(root, media.schema, 0) : null;
     return make("tr", {}, make("td", {}, make("code", {}, status)),
-      make("td", {}, response.description || "", table && make("div", { class: "fields" }, table)));
+      make("td", {}, ...prose(response.description || ""), table && make("div", { class: "fields" }, table)));
   });
   return block("Answers", make("table", {}, make("tbody", {}, ...rows)));
 }
 
-function needs(operation) {
-  const scopes = (operation.security || []).flatMap((requirement) => Object.values(requirement).flat());
-  if (!(operation.security || []).length) return "open to everybody";
-  return scopes.length ? `needs a token with ${scopes.join(", ")}` : "needs a token";
+/** The scheme of an operation's credential, and the permissions that it needs. */
+function credential(operation) {
+  const [requirement] = operation.security || [];
+  const [[scheme, permissions]] = requirement ? Object.entries(requirement) : [[null, []]];
+  return { scheme, permissions };
 }
 
-function curl(path, method, operation) {
-  const lines = [`curl ${method === "get" ? "" : `-X ${method.toUpperCase()} `}${location.origin}${path}`];
-  if ((operation.security || []).length) lines.push(`-H "Authorization: Bearer $TOKEN"`);
-  if (operation.requestBody) lines.push(`-H "Content-Type: application/json"`, `-d '{…}'`);
+function needs(operation) {
+  const { scheme, permissions } = credential(operation);
+  if (!scheme) return "open to everybody";
+  if (scheme === "write_key") return "needs a source's write key";
+  return permissions.length ? `needs a token with ${permissions.join(", ")}` : "needs a token";
+}
+
+function curl(root, path, method, operation) {
+  const { scheme } = credential(operation);
+  const lines = [`curl ${method === "get" ? "" : `-X ${method.toUpperCase()} `}"${location.origin}${path}"`];
+  if (scheme === "write_key") lines.push(`-u "$WRITE_KEY:"`);
+  else if (scheme) lines.push(`-H "Authorization: Bearer $TEST_TOKEN"`);
+  if (operation.requestBody) {
+    const text = JSON.stringify(example(root, bodySchema(root, operation)) ?? {}, null, 2).replaceAll("'", "'\\''");
+    lines.push(`-H "Content-Type: application/json"`, `-d '${text}'`);
+  }
   return lines.join(" \\\n  ");
 }
 
@@ -108,9 +146,9 @@ function draw(root, path, method, operation) {
     make("h2", {}, operation.summary || operation.operationId),
     make("p", { class: "route" }, verb, make("code", {}, path)),
     make("p", { class: "faint" }, needs(operation)),
-    operation.description ? make("p", {}, operation.description) : null,
+    operation.description ? make("p", {}, ...prose(operation.description)) : null,
     parameters(root, operation), body(root, operation), responses(root, operation),
-    block("Call", make("pre", {}, curl(path, method, operation))));
+    block("Call", make("pre", {}, curl(root, path, method, operation))));
 }
 
 function entry(method, operation) {
