@@ -323,7 +323,8 @@ pub async fn until(limit: Duration, mut ask: impl AsyncFnMut() -> bool) -> Durat
 
 /// Where the clients that others wrote are, of a folder of `tests/clients`; installed by the project's own command.
 pub fn client_libraries(name: &str) -> std::path::PathBuf {
-    let cargo = std::env::var_os("CARGO").unwrap();
+    // Whoever starts nextest without cargo has it on PATH.
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut xtask = std::process::Command::new(cargo);
     xtask.args(["run", "--quiet", "--package", "xtask", "--", "client-libraries", name]);
     let output = xtask.stderr(std::process::Stdio::inherit()).output().unwrap();
