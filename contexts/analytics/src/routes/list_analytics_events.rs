@@ -130,7 +130,8 @@ async fn page(
         },
     };
     match (&query.user, name) {
-        (Some(user), name) => events::latest_of_user(db, org, user, name, at, before, limit).await,
+        (Some(user), Some(name)) => events::latest_of_both(db, org, user, name, at, before, limit).await,
+        (Some(user), None) => events::latest_of_user(db, org, user, at, before, limit).await,
         (None, Some(name)) => events::latest_of_name(db, org, name, at, before, limit).await,
         (None, None) => events::latest(db, org, at, before, limit).await,
     }

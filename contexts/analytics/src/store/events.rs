@@ -1,4 +1,6 @@
 //! `analytics_events`: in daily partitions by the time of receipt.
+//!
+//! Lists take the page first and its names then: joined before, PostgreSQL may read all events to sort them.
 
 use db::{Done, OrgRead, SystemTx, row, sql};
 use postgres_types::Json;
@@ -30,25 +32,32 @@ sql! {
     pub fn latest(db: OrgRead, org: OrgId, at: Timestamp, before: EventId, limit: i64) -> all EventRow =
         "SELECT e.id, n.kind, n.name, e.source_id, e.message_id, e.user_id, e.anonymous_id, e.subject_id, e.properties,
              e.context, e.happened_at, e.received_at
-         FROM analytics_events e JOIN analytics_names n ON n.org_id = e.org_id AND n.id = e.name_id
-         WHERE e.org_id = $1 AND e.received_at <= $2 AND (e.received_at, e.id) < ($2, $3)
-         ORDER BY e.received_at DESC, e.id DESC LIMIT $4";
+         FROM (SELECT * FROM analytics_events WHERE org_id = $1 AND received_at <= $2 AND (received_at, id) < ($2, $3)
+               ORDER BY received_at DESC, id DESC LIMIT $4) AS e
+         JOIN analytics_names n ON n.org_id = e.org_id AND n.id = e.name_id ORDER BY e.received_at DESC, e.id DESC";
 
     /// The latest of a name.
     pub fn latest_of_name(db: OrgRead, org: OrgId, name: i32, at: Timestamp, before: EventId, limit: i64) -> all EventRow =
         "SELECT e.id, n.kind, n.name, e.source_id, e.message_id, e.user_id, e.anonymous_id, e.subject_id, e.properties,
              e.context, e.happened_at, e.received_at
-         FROM analytics_events e JOIN analytics_names n ON n.org_id = e.org_id AND n.id = e.name_id
-         WHERE e.org_id = $1 AND e.name_id = $2 AND e.received_at <= $3 AND (e.received_at, e.id) < ($3, $4)
-         ORDER BY e.received_at DESC, e.id DESC LIMIT $5";
+         FROM (SELECT * FROM analytics_events WHERE org_id = $1 AND name_id = $2 AND received_at <= $3 AND (received_at, id) < ($3, $4)
+               ORDER BY received_at DESC, id DESC LIMIT $5) AS e
+         JOIN analytics_names n ON n.org_id = e.org_id AND n.id = e.name_id ORDER BY e.received_at DESC, e.id DESC";
 
-    #[expect(clippy::too_many_arguments, reason = "a place in a filtered list")]
-    /// The latest of a user, perhaps only those of a name.
-    pub fn latest_of_user(db: OrgRead, org: OrgId, user: &str, name: Option<i32>, at: Timestamp, before: EventId, limit: i64) -> all EventRow =
+    /// The latest of a user.
+    pub fn latest_of_user(db: OrgRead, org: OrgId, user: &str, at: Timestamp, before: EventId, limit: i64) -> all EventRow =
         "SELECT e.id, n.kind, n.name, e.source_id, e.message_id, e.user_id, e.anonymous_id, e.subject_id, e.properties,
              e.context, e.happened_at, e.received_at
-         FROM analytics_events e JOIN analytics_names n ON n.org_id = e.org_id AND n.id = e.name_id
-         WHERE e.org_id = $1 AND e.user_id = $2 AND e.name_id = coalesce($3::int4, e.name_id) AND e.received_at <= $4
-             AND (e.received_at, e.id) < ($4, $5)
-         ORDER BY e.received_at DESC, e.id DESC LIMIT $6";
+         FROM (SELECT * FROM analytics_events WHERE org_id = $1 AND user_id = $2 AND received_at <= $3 AND (received_at, id) < ($3, $4)
+               ORDER BY received_at DESC, id DESC LIMIT $5) AS e
+         JOIN analytics_names n ON n.org_id = e.org_id AND n.id = e.name_id ORDER BY e.received_at DESC, e.id DESC";
+
+    /// The latest of a user and a name: of the user's, those.
+    #[expect(clippy::too_many_arguments, reason = "a place in a filtered list")]
+    pub fn latest_of_both(db: OrgRead, org: OrgId, user: &str, name: i32, at: Timestamp, before: EventId, limit: i64) -> all EventRow =
+        "SELECT e.id, n.kind, n.name, e.source_id, e.message_id, e.user_id, e.anonymous_id, e.subject_id, e.properties,
+             e.context, e.happened_at, e.received_at
+         FROM (SELECT * FROM analytics_events WHERE org_id = $1 AND user_id = $2 AND name_id = $3 AND received_at <= $4 AND (received_at, id) < ($4, $5)
+               ORDER BY received_at DESC, id DESC LIMIT $6) AS e
+         JOIN analytics_names n ON n.org_id = e.org_id AND n.id = e.name_id ORDER BY e.received_at DESC, e.id DESC";
 }

