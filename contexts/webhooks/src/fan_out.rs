@@ -43,7 +43,7 @@ pub(crate) async fn run(webhooks: &Webhooks, stop: &CancellationToken) {
 
 /// One batch; whether it was a full one.
 async fn turn(webhooks: &Webhooks) -> DbResult<bool> {
-    let tx = webhooks.app.db.system(Work::Consumer).await?;
+    let tx = webhooks.app.db.system(Work::Dispatch).await?;
     let events = read_after(&tx, CONSUMER, BATCH).await?;
     let is_full = events.len() >= usize::try_from(BATCH).unwrap_or(usize::MAX);
     let arrived = Arrived::of(&events);

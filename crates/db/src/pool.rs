@@ -75,7 +75,7 @@ pub enum Work {
     Sequencer,
     /// A consumer reads the event log.
     Consumer,
-    /// Webhook deliveries are claimed, sent and recorded.
+    /// Webhook deliveries are made of events, claimed, sent and recorded.
     Dispatch,
     /// Rows past their time are erased.
     Retention,
@@ -94,6 +94,12 @@ pub enum Work {
 }
 
 impl Work {
+    /// Whether a commit waits until the disk has it. What a crash of the server takes back of a dispatcher's last moments
+    /// is done again in the same way: events are read again, leases taken again, deliveries sent again under their ids.
+    const fn waits_for_the_disk(self) -> bool {
+        !matches!(self, Self::Dispatch)
+    }
+
     /// As it appears in `app.work`, which PostgreSQL's logs can show.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -150,10 +156,13 @@ impl Db {
 
     /// A transaction of named work across organizations.
     pub async fn system(&self, work: Work) -> DbResult<SystemTx> {
-        let opening = format!(
+        let mut opening = format!(
             "BEGIN; SET LOCAL ROLE eap_system; SET LOCAL plan_cache_mode = auto; SET LOCAL app.work = '{}'",
             work.as_str()
         );
+        if !work.waits_for_the_disk() {
+            opening += "; SET LOCAL synchronous_commit = off";
+        }
         Ok(SystemTx(self.open(opening).await?))
     }
 

@@ -19,6 +19,7 @@ sql! {
     pub fn add_type(tx: OrgTx, org: OrgId, name: &str, now: Timestamp) -> exec Done =
         "INSERT INTO resource_types (org_id, id, name, schema, indexed, created_at, updated_at)
          VALUES ($1, gen_random_uuid(), $2, '{}', '[]', $3, $3)";
+    pub fn commit_waits(tx: SystemTx) -> one Name = "SELECT current_setting('synchronous_commit') AS name";
     pub fn add_org(tx: SystemTx, id: OrgId, name: &str, now: Timestamp) -> exec Done =
         "INSERT INTO organizations (id, name, created_at, updated_at) VALUES ($1, $2, $3, $3)";
 }
@@ -208,5 +209,20 @@ async fn a_database_that_went_away_is_unavailable_and_comes_back() {
                 assert!(matches!(error, DbError::Unavailable(_)) && start.elapsed().as_secs() < 2, "{error:?}");
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn only_the_dispatcher_commits_without_waiting_for_the_disk_and_the_next_user_of_its_connection_waits_again() {
+    let World { database, .. } = world().await;
+    let owner = database.client("postgres").await;
+    // The server of tests never waits; this database does as in production.
+    let name: String = owner.query_one("SELECT current_database()::text", &[]).await.unwrap().get(0);
+    owner.batch_execute(&format!("ALTER DATABASE {name} SET synchronous_commit = on")).await.unwrap();
+    let db = Db::new(&db::Options { url: database.app_url(), max_connections: 1 }).unwrap();
+    for (work, expected) in [(Work::Dispatch, "off"), (Work::Sequencer, "on"), (Work::Consumer, "on")] {
+        let tx = db.system(work).await.unwrap();
+        assert_eq!(commit_waits(&tx).await.unwrap().name, expected, "{work:?}");
+        tx.commit().await.unwrap();
     }
 }
