@@ -7,7 +7,9 @@ mod load;
 mod ours;
 mod pocketbase;
 mod report;
+mod sink;
 mod target;
+mod webhooks;
 mod wire;
 
 use anyhow::Result;
@@ -15,6 +17,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use report::Measured;
 use std::{path::PathBuf, time::Duration};
 use target::{Operation, Target};
+use webhooks::Webhooks;
 
 #[derive(Parser)]
 #[command(name = "bench", about = "Measures the platform beside its peers", after_help = EXAMPLES)]
@@ -23,7 +26,7 @@ struct Arguments {
     command: Command,
 }
 
-const EXAMPLES: &str = "Examples:\n  bench resources --against pocketbase --platform ./platform --peer ./pocketbase";
+const EXAMPLES: &str = "Examples:\n  bench resources --against pocketbase --platform ./platform --peer ./pocketbase\n  bench webhooks --platform ./platform";
 
 #[derive(Subcommand)]
 enum Command {
@@ -31,6 +34,8 @@ enum Command {
     Resources(Resources),
     /// Analytics events in batches and one by one
     Analytics(analytics::Analytics),
+    /// Send messages to webhook endpoints, and receive them
+    Webhooks(Webhooks),
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -72,6 +77,7 @@ fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Resources(arguments) => runtime.block_on(resources(&arguments)),
         Command::Analytics(arguments) => runtime.block_on(analytics::run(&arguments)),
+        Command::Webhooks(arguments) => runtime.block_on(webhooks::run(&arguments)),
     }
 }
 

@@ -119,24 +119,32 @@ fn write_ratio(page: &mut String, measured: &[Measured], operation: Operation, s
 }
 
 fn facts(arguments: &Resources) -> String {
+    format!(
+        "{}- {}, its own defaults: WAL, `synchronous(NORMAL)`, so a commit does not wait for the disk as the platform's does\n",
+        machine(&arguments.platform),
+        version(&arguments.peer, "--version"),
+    )
+}
+
+fn version(program: &Path, argument: &str) -> String {
+    let output = Command::new(program).arg(argument).output().map(|output| output.stdout).unwrap_or_default();
+    String::from_utf8_lossy(&output).lines().next().unwrap_or_default().to_owned()
+}
+
+/// What the figures are true for.
+pub(crate) fn machine(platform: &Path) -> String {
     let line = |file: &str, name: &str| {
         let text = fs::read_to_string(file).unwrap_or_default();
         let value = text.lines().find(|line| line.starts_with(name)).and_then(|line| line.split_once(':'));
         value.map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
     };
-    let version = |program: &Path, argument: &str| {
-        let output = Command::new(program).arg(argument).output().map(|output| output.stdout).unwrap_or_default();
-        String::from_utf8_lossy(&output).lines().next().unwrap_or_default().to_owned()
-    };
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     format!(
-        "- {} × {}, {} of memory, Linux {}\n- {}, release build, pool of 5; fsync and synchronous_commit on, event log on, no request limits\n\
-         - {}, its own defaults: WAL, `synchronous(NORMAL)`, so a commit does not wait for the disk as the platform's does\n",
+        "- {} × {}, {} of memory, Linux {}\n- {}, release build, pool of 5; fsync and synchronous_commit on, event log on, no request limits\n",
         available_parallelism().map_or(1, usize::from),
         line("/proc/cpuinfo", "model name"),
         line("/proc/meminfo", "MemTotal"),
         kernel.trim(),
-        version(&arguments.platform, "version"),
-        version(&arguments.peer, "--version"),
+        version(platform, "version"),
     )
 }

@@ -54,11 +54,11 @@ enum Command {
     },
     /// How fast we are, beside a peer where there is one; writes `bench/results/`
     #[command(
-        after_help = "Examples:\n  cargo xtask bench resources --against pocketbase\n  cargo xtask bench analytics"
+        after_help = "Examples:\n  cargo xtask bench resources --against pocketbase\n  cargo xtask bench analytics\n  cargo xtask bench webhooks"
     )]
     Bench {
         /// What is measured
-        #[arg(value_parser = ["resources", "analytics"])]
+        #[arg(value_parser = ["resources", "analytics", "webhooks"])]
         what: String,
         /// The peer, where there is one to measure
         #[arg(long, value_parser = ["pocketbase"], required_if_eq("what", "resources"))]
