@@ -60,6 +60,9 @@ CREATE TABLE deliveries (
     PRIMARY KEY (org_id, id)
 );
 CREATE INDEX deliveries_by_endpoint ON deliveries (org_id, endpoint_id, id);
+-- Failures are what people look for, and few: without these a list would read past everything that went well.
+CREATE INDEX deliveries_failed ON deliveries (org_id, id) WHERE status = 'failed';
+CREATE INDEX deliveries_failed_by_endpoint ON deliveries (org_id, endpoint_id, id) WHERE status = 'failed';
 CREATE INDEX deliveries_by_age ON deliveries USING brin (finished_at);
 ALTER TABLE deliveries ENABLE ROW LEVEL SECURITY;
 ALTER TABLE deliveries FORCE ROW LEVEL SECURITY;

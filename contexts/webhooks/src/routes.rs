@@ -146,16 +146,6 @@ pub(crate) enum DeliveryStatus {
     Failed,
 }
 
-impl DeliveryStatus {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Delivered => "delivered",
-            Self::Failed => "failed",
-        }
-    }
-}
-
 /// A message on its way to an endpoint.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Delivery {

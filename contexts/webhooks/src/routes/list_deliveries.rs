@@ -1,10 +1,15 @@
 //! `GET /v1/webhooks/deliveries`
 
 use super::{Delivery, DeliveryStatus};
-use crate::{Webhooks, store::deliveries};
+use crate::{
+    Webhooks,
+    store::deliveries::{self, DeliveryRow},
+};
 use api::{Can, Cursor, Limit, Page, Problem, ValidQuery, Validate, Violations};
 use axum::extract::State;
+use db::{DbResult, OrgRead};
 use serde::Deserialize;
+use std::cmp::Reverse;
 use types::{DeliveryId, EndpointId, Permission, permission::ReadWebhooks};
 use utoipa::IntoParams;
 use uuid::Uuid;
@@ -49,8 +54,39 @@ pub(crate) async fn list_deliveries(
 ) -> Result<Page<Delivery>, Problem> {
     let cursor = Cursor::of("list_deliveries", &(query.endpoint, query.status));
     let before = cursor.decode(query.cursor.as_deref())?.unwrap_or(DeliveryId(Uuid::max()));
-    let (status, limit) = (query.status.map(DeliveryStatus::as_str), query.limit.and_one());
     let db = state.app.db.read(caller.org).await?;
-    let rows = deliveries::list(&db, caller.org, before, query.endpoint, status, limit).await?;
+    let rows = page(&db, &query, before).await?;
     Ok(Page::new(rows, query.limit, |row| cursor.encode(&row.id), Delivery::from))
+}
+
+/// Up to one row more than the page has, of what waits and of what is finished, merged.
+async fn page(db: &OrgRead, query: &ListDeliveriesQuery, before: DeliveryId) -> DbResult<Vec<DeliveryRow>> {
+    let (org, limit) = (db.org(), query.limit.and_one());
+    // What waits is read first: a delivery that finishes in between is then found twice, and never missed.
+    let mut rows = match (query.status, query.endpoint) {
+        (None | Some(DeliveryStatus::Pending), None) => deliveries::waiting(db, org, before, limit).await?,
+        (None | Some(DeliveryStatus::Pending), Some(endpoint)) => {
+            deliveries::waiting_of(db, org, before, limit, endpoint).await?
+        }
+        _ => vec![],
+    };
+    let (any, good): (&[_], &[_]) = (&["delivered", "failed"], &["delivered"]);
+    let finished = match (query.status, query.endpoint) {
+        (Some(DeliveryStatus::Pending), _) => vec![],
+        (None, None) => deliveries::finished(db, org, before, limit, any).await?,
+        (None, Some(endpoint)) => deliveries::finished_of(db, org, before, limit, any, endpoint).await?,
+        (Some(DeliveryStatus::Delivered), None) => deliveries::finished(db, org, before, limit, good).await?,
+        (Some(DeliveryStatus::Delivered), Some(endpoint)) => {
+            deliveries::finished_of(db, org, before, limit, good, endpoint).await?
+        }
+        (Some(DeliveryStatus::Failed), None) => deliveries::failed(db, org, before, limit).await?,
+        (Some(DeliveryStatus::Failed), Some(endpoint)) => {
+            deliveries::failed_of(db, org, before, limit, endpoint).await?
+        }
+    };
+    rows.retain(|row| finished.iter().all(|other| other.id != row.id));
+    rows.extend(finished);
+    rows.sort_unstable_by_key(|row| Reverse(row.id));
+    rows.truncate(usize::try_from(limit).unwrap_or_default());
+    Ok(rows)
 }

@@ -14,20 +14,53 @@ row! {
 }
 
 sql! {
-    /// A page, newest first.
-    pub fn list(db: OrgRead, org: OrgId, before: DeliveryId, endpoint: Option<EndpointId>, status: Option<&str>, limit: i64) -> all DeliveryRow =
-        "SELECT d.id, d.endpoint_id, d.message_id, m.of_event, m.type AS of, d.status, d.attempts, d.created_at, d.finished_at, d.next_attempt_at
-         FROM (
-             (SELECT q.id, q.endpoint_id, q.message_id, 'pending' AS status, q.attempts, q.created_at, NULL::timestamptz AS finished_at,
-                  q.due_at AS next_attempt_at
-              FROM delivery_queue q WHERE q.org_id = $1 AND q.id < $2 AND ($3::uuid IS NULL OR q.endpoint_id = $3)
-              AND ($4::text IS NULL OR $4 = 'pending') ORDER BY q.id DESC LIMIT $5)
-             UNION ALL
-             (SELECT f.id, f.endpoint_id, f.message_id, f.status, f.attempts, f.created_at, f.finished_at, NULL
-              FROM deliveries f WHERE f.org_id = $1 AND f.id < $2 AND ($3::uuid IS NULL OR f.endpoint_id = $3)
-              AND ($4::text IS NULL OR f.status = $4) ORDER BY f.id DESC LIMIT $5)
-         ) d LEFT JOIN messages m ON m.org_id = $1 AND m.id = d.message_id
-         ORDER BY d.id DESC LIMIT $5";
+    /// What waits, newest first.
+    pub fn waiting(db: OrgRead, org: OrgId, before: DeliveryId, limit: i64) -> all DeliveryRow =
+        "SELECT q.id, q.endpoint_id, q.message_id, m.of_event, m.type AS of, 'pending' AS status, q.attempts, q.created_at,
+             NULL::timestamptz AS finished_at, q.due_at AS next_attempt_at
+         FROM (SELECT id, endpoint_id, message_id, attempts, created_at, due_at FROM delivery_queue
+             WHERE org_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3) q
+         LEFT JOIN messages m ON m.org_id = $1 AND m.id = q.message_id ORDER BY q.id DESC";
+
+    /// The same of one endpoint.
+    pub fn waiting_of(db: OrgRead, org: OrgId, before: DeliveryId, limit: i64, endpoint: EndpointId) -> all DeliveryRow =
+        "SELECT q.id, q.endpoint_id, q.message_id, m.of_event, m.type AS of, 'pending' AS status, q.attempts, q.created_at,
+             NULL::timestamptz AS finished_at, q.due_at AS next_attempt_at
+         FROM (SELECT id, endpoint_id, message_id, attempts, created_at, due_at FROM delivery_queue
+             WHERE org_id = $1 AND id < $2 AND endpoint_id = $4 ORDER BY id DESC LIMIT $3) q
+         LEFT JOIN messages m ON m.org_id = $1 AND m.id = q.message_id ORDER BY q.id DESC";
+
+    /// What is finished in one of these ways, newest first.
+    pub fn finished(db: OrgRead, org: OrgId, before: DeliveryId, limit: i64, statuses: &[&str]) -> all DeliveryRow =
+        "SELECT f.id, f.endpoint_id, f.message_id, m.of_event, m.type AS of, f.status, f.attempts, f.created_at, f.finished_at,
+             NULL::timestamptz AS next_attempt_at
+         FROM (SELECT id, endpoint_id, message_id, status, attempts, created_at, finished_at FROM deliveries
+             WHERE org_id = $1 AND id < $2 AND status = ANY ($4) ORDER BY id DESC LIMIT $3) f
+         LEFT JOIN messages m ON m.org_id = $1 AND m.id = f.message_id ORDER BY f.id DESC";
+
+    /// The same of one endpoint.
+    pub fn finished_of(db: OrgRead, org: OrgId, before: DeliveryId, limit: i64, statuses: &[&str], endpoint: EndpointId) -> all DeliveryRow =
+        "SELECT f.id, f.endpoint_id, f.message_id, m.of_event, m.type AS of, f.status, f.attempts, f.created_at, f.finished_at,
+             NULL::timestamptz AS next_attempt_at
+         FROM (SELECT id, endpoint_id, message_id, status, attempts, created_at, finished_at FROM deliveries
+             WHERE org_id = $1 AND id < $2 AND status = ANY ($4) AND endpoint_id = $5 ORDER BY id DESC LIMIT $3) f
+         LEFT JOIN messages m ON m.org_id = $1 AND m.id = f.message_id ORDER BY f.id DESC";
+
+    /// What failed, newest first: rare, so it has an index of its own.
+    pub fn failed(db: OrgRead, org: OrgId, before: DeliveryId, limit: i64) -> all DeliveryRow =
+        "SELECT f.id, f.endpoint_id, f.message_id, m.of_event, m.type AS of, f.status, f.attempts, f.created_at, f.finished_at,
+             NULL::timestamptz AS next_attempt_at
+         FROM (SELECT id, endpoint_id, message_id, status, attempts, created_at, finished_at FROM deliveries
+             WHERE org_id = $1 AND id < $2 AND status = 'failed' ORDER BY id DESC LIMIT $3) f
+         LEFT JOIN messages m ON m.org_id = $1 AND m.id = f.message_id ORDER BY f.id DESC";
+
+    /// The same of one endpoint.
+    pub fn failed_of(db: OrgRead, org: OrgId, before: DeliveryId, limit: i64, endpoint: EndpointId) -> all DeliveryRow =
+        "SELECT f.id, f.endpoint_id, f.message_id, m.of_event, m.type AS of, f.status, f.attempts, f.created_at, f.finished_at,
+             NULL::timestamptz AS next_attempt_at
+         FROM (SELECT id, endpoint_id, message_id, status, attempts, created_at, finished_at FROM deliveries
+             WHERE org_id = $1 AND id < $2 AND status = 'failed' AND endpoint_id = $4 ORDER BY id DESC LIMIT $3) f
+         LEFT JOIN messages m ON m.org_id = $1 AND m.id = f.message_id ORDER BY f.id DESC";
 
     /// The delivery of that id.
     pub fn by_id(db: OrgRead, org: OrgId, id: DeliveryId) -> opt DeliveryRow =
