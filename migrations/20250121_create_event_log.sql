@@ -133,3 +133,34 @@ REVOKE ALL ON FUNCTION ensure_partitions(text, integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ensure_partitions(text, integer) TO eap_system;
 ALTER FUNCTION ensure_partitions(text, integer) SET timezone = 'UTC';
 SELECT ensure_partitions('events', 7);
+
+-- Drops the partitions of whole days before a number of days; of the event log only what every consumer has read, and the
+-- personal values with their entries. Dropping waits for every open transaction on the parent: who waits too long gives
+-- up, and tries again at the next upkeep.
+CREATE FUNCTION drop_partitions(parent text, days integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET lock_timeout = '200ms' SET timezone = 'UTC' AS $$
+DECLARE
+    until timestamptz := current_date - days;
+    partition text;
+    dropped integer := 0;
+BEGIN
+    IF parent NOT IN ('events', 'analytics_events') OR days < 1 THEN
+        RAISE EXCEPTION 'no partitions of % are dropped after % days', parent, days;
+    END IF;
+    IF parent = 'events' THEN
+        until := least(until, (SELECT min(sequenced_at) FROM consumers));
+    END IF;
+    FOR partition IN
+        SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+        WHERE i.inhparent = parent::regclass AND to_date(right(c.relname, 8), 'YYYYMMDD') + 1 <= until ORDER BY 1
+    LOOP
+        IF parent = 'events' THEN
+            EXECUTE format('DELETE FROM event_personal p USING %I e WHERE p.event_id = e.id', partition);
+        END IF;
+        EXECUTE format('DROP TABLE %I', partition);
+        dropped := dropped + 1;
+    END LOOP;
+    RETURN dropped;
+END $$;
+REVOKE ALL ON FUNCTION drop_partitions(text, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION drop_partitions(text, integer) TO eap_system;

@@ -1,6 +1,6 @@
 //! What runs beside the requests: readiness, the sequencer, revocations, organizations' jobs, upkeep.
 
-use crate::{Service, schema};
+use crate::{Retention, Service, schema};
 use anyhow::Result;
 use api::{App, Health};
 use db::{Db, DbResult, Done, SystemTx, Work, sql};
@@ -50,7 +50,7 @@ sql! {
     pub fn erase_sessions(tx: SystemTx, before: Timestamp) -> exec Done = "DELETE FROM sessions WHERE expires_at < $1";
 }
 
-/// Starts everything that runs beside the requests of these services.
+/// Starts everything that runs beside the requests of these services, but for [`upkeep`].
 pub(crate) fn spawn(
     (identity, webhooks): (&Identity, &Webhooks),
     database_url: &str,
@@ -69,7 +69,6 @@ pub(crate) fn spawn(
     let denials = app.denials.clone();
     tasks.spawn(denials.run(app.db.clone(), app.clock.clone(), app.rng.clone(), stop.clone()));
     tasks.spawn(instance(app.clone(), services.to_vec(), stop.clone()));
-    tasks.spawn(until(stop.clone(), upkeep(app.clone())));
     if services.contains(&Service::Auth) {
         tasks.spawn(identity::jobs(identity.clone(), stop.clone()));
     }
@@ -78,7 +77,6 @@ pub(crate) fn spawn(
         tasks.spawn(webhooks::jobs(webhooks.clone(), stop.clone()));
     }
     tasks.spawn(Sequencer::new(&app.clock, &app.rng).run(app.db.clone(), stop.clone()));
-    tasks.close();
     tasks
 }
 
@@ -130,7 +128,11 @@ async fn instance(app: App, services: Vec<Service>, stop: CancellationToken) {
 }
 
 /// What is past its time goes; what is needed tomorrow is made. The same in several processes does no harm.
-async fn upkeep(app: App) {
+pub(crate) async fn upkeep(app: App, retention: Retention, stop: CancellationToken) {
+    until(stop, keep_up(app, retention)).await;
+}
+
+async fn keep_up(app: App, retention: Retention) {
     loop {
         let done = alone(&app.db, Work::Retention, async |tx| {
             let now = app.clock.now();
@@ -148,10 +150,19 @@ async fn upkeep(app: App) {
             Ok(()) => analytics::forget_messages(&app).await,
             failed => failed,
         };
+        for (parent, days) in [("events", retention.events), ("analytics_events", retention.analytics)] {
+            drop_old(&app, parent, days).await;
+        }
         let wait = if done.is_ok() { UPKEEP } else { HEARTBEAT };
         log(done);
         sleep(wait).await;
     }
+}
+
+/// In a transaction of its own: it may have to wait for readers, and then tries again at the next turn.
+async fn drop_old(app: &App, parent: &str, days: Option<u32>) {
+    let Some(days) = days.and_then(|days| i32::try_from(days).ok()) else { return };
+    log(alone(&app.db, Work::Retention, async |tx| partitions::drop(tx, parent, days).await.map(drop)).await);
 }
 
 async fn alone(db: &Db, work: Work, run: impl AsyncFnOnce(&SystemTx) -> DbResult<()>) -> DbResult<()> {

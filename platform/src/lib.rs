@@ -11,7 +11,7 @@ mod services;
 mod settings;
 mod smoke;
 
-pub use server::{Options, Server, StartError};
+pub use server::{Options, Retention, Server, StartError};
 pub use services::Service;
 
 /// Every statement of the platform's own jobs.

@@ -65,6 +65,8 @@ pub struct Options {
     pub quotas: Quotas,
     /// What the smoke test may.
     pub smoke: Option<Smoke>,
+    /// How long what is kept by the day is kept.
+    pub retention: Retention,
     /// More routes, for development.
     pub extra: Router,
     /// How long to be not ready before connections are closed.
@@ -103,11 +105,21 @@ impl Options {
             trusted_proxies: vec![],
             quotas: Quotas::default(),
             smoke: None,
+            retention: Retention::default(),
             extra: Router::new(),
             drain: DRAIN,
             first_request: FIRST_REQUEST,
         }
     }
+}
+
+/// Days after which partitions go; none: they stay.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Retention {
+    /// Of the event log.
+    pub events: Option<u32>,
+    /// Of analytics events.
+    pub analytics: Option<u32>,
 }
 
 /// Why a process cannot start.
@@ -166,6 +178,8 @@ impl Server {
         let router = api::layers::wrap(router, identity.app.clone());
         let (stop_tasks, stop_serving) = (CancellationToken::new(), CancellationToken::new());
         let tasks = jobs::spawn(contexts, &options.database_url, &health, &options.services, &stop_tasks);
+        tasks.spawn(jobs::upkeep(identity.app.clone(), options.retention, stop_tasks.clone()));
+        tasks.close();
         if let Some(listener) = metrics {
             let shown = api::metrics::router(identity.app.metrics.clone());
             tokio::spawn(serve(listener, shown, options.first_request, stop_serving.clone()));

@@ -31,6 +31,8 @@ settings! {
     EAP_TRUSTED_PROXIES: "list of networks", "", false, "hops whose X-Forwarded-For is believed, as in 10.0.0.0/8";
     EAP_RATE_LIMIT_ADDRESS: "number", "3000", false, "requests a minute from an address; 0: unlimited";
     EAP_RATE_LIMIT_PERSON: "number", "1500", false, "requests a minute of a person; 0: unlimited";
+    EAP_EVENTS_RETENTION_DAYS: "number", "0", false, "how long the event log, which is the audit log, is kept; 0: for good";
+    EAP_ANALYTICS_RETENTION_DAYS: "number", "0", false, "how long analytics events are kept, but for their hourly counts; 0: for good";
     EAP_SMOKE_KEY: "text", "", true, "lets `platform smoke` in; without it nobody";
     EAP_SMOKE_DOMAIN: "domain", "smoke.invalid", false, "of the smoke test's addresses; mail to them is never sent";
     LOG_LEVEL: "error, warn, info, debug, trace", "info", false, "what is logged";

@@ -4,6 +4,7 @@ use crate::{postgres, tools};
 use anyhow::{Context, Result, bail};
 use std::{
     os::unix::process::CommandExt,
+    path::Path,
     process::{Command, ExitCode},
 };
 
@@ -18,6 +19,9 @@ pub(crate) fn run(release: bool, arguments: &[String]) -> Result<ExitCode> {
     }
     let profile = if release { "release" } else { "debug" };
     let binary = tools::target_folder()?.join(profile).join("platform");
+    // From here where it can be: the first screen prints commands as this one was started.
+    let here = std::env::current_dir()?;
+    let binary = binary.strip_prefix(&here).map_or(binary.clone(), Path::to_path_buf);
     // Becomes the platform: Ctrl-C and the exit code are its own.
     let error = Command::new(&binary).arg("dev").args(arguments).exec();
     Err(error).with_context(|| format!("{} cannot be started", binary.display()))

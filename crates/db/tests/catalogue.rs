@@ -35,7 +35,7 @@ async fn functions_with_the_owners_rights_pin_their_search_path_and_are_nobodys_
          FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND prosecdef ORDER BY 1",
     )
     .await;
-    assert_eq!(definers, ["ensure_partitions true false", "erase_synthetic true false"]);
+    assert_eq!(definers, ["drop_partitions true false", "ensure_partitions true false", "erase_synthetic true false"]);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! `platform serve`: production-strict.
 
 use crate::{
-    Options, Server, Service,
+    Options, Retention, Server, Service,
     logs::{self, Format},
     settings::Settings,
 };
@@ -56,6 +56,7 @@ fn options(settings: &Settings, service: Option<Service>, port: u16, metrics_por
         quotas: quotas(settings)?,
         delivery: Delivery { rules: rules(&public_url, smoke.as_ref())?, ..Delivery::default() },
         smoke,
+        retention: retention(settings)?,
         ..Options::new(settings.required("DATABASE_URL")?.to_owned(), master_key)
     })
 }
@@ -64,6 +65,11 @@ fn options(settings: &Settings, service: Option<Service>, port: u16, metrics_por
 pub(crate) fn quotas(settings: &Settings) -> Result<Quotas> {
     let quota = |name| Ok::<_, anyhow::Error>(Some(settings.number(name)?).filter(|number| *number > 0));
     Ok(Quotas { per_address: quota("EAP_RATE_LIMIT_ADDRESS")?, per_person: quota("EAP_RATE_LIMIT_PERSON")? })
+}
+
+fn retention(settings: &Settings) -> Result<Retention> {
+    let days = |name| Ok::<_, anyhow::Error>(Some(settings.number(name)?).filter(|days| *days > 0));
+    Ok(Retention { events: days("EAP_EVENTS_RETENTION_DAYS")?, analytics: days("EAP_ANALYTICS_RETENTION_DAYS")? })
 }
 
 fn smoke(settings: &Settings) -> Result<Option<Smoke>> {

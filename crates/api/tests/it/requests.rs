@@ -52,6 +52,18 @@ async fn a_panic_is_a_500_without_its_cause() {
 }
 
 #[tokio::test]
+async fn one_request_too_many_waits_nowhere_and_probes_are_answered_all_the_same() {
+    let service = Service::with(Quotas { per_address: None, per_person: None }, &[]);
+    let mut busy = futures_util::future::join_all((0..512).map(|_| service.get("/v1/never-ends")));
+    assert!(futures_util::poll!(&mut busy).is_pending(), "each has its place now");
+    let refused = service.get("/v1/things").await;
+    assert_eq!((refused.problem(), refused.header("retry-after")), ((503, "overloaded"), "1"));
+    assert_eq!(service.get("/health/live").await.status, 200);
+    drop(busy);
+    assert_eq!(service.get("/v1/never").await.status, 404, "their places are free again");
+}
+
+#[tokio::test]
 async fn limits_of_an_address_and_of_a_person_are_told_and_kept() {
     let service = Service::with(Quotas { per_address: Some(3), per_person: Some(2) }, &[]);
     let first = service.get_as("/v1/users", &token(&[])).await;

@@ -96,6 +96,10 @@ async fn users(Can { caller, .. }: Can<ReadUsers>) -> String {
     caller.org.to_string()
 }
 
+async fn never_ends() {
+    std::future::pending::<()>().await;
+}
+
 async fn panics() {
     panic!("the secret cause");
 }
@@ -142,6 +146,7 @@ impl Service {
             .route("/v1/things/{id}", get(read))
             .route("/v1/users", get(users))
             .route("/v1/panics", get(panics))
+            .route("/v1/never-ends", get(never_ends))
             .with_state(app.clone());
         let (health, document) =
             OpenApiRouter::new().merge(health::routes(Health::new("1.2.3", clock))).split_for_parts();
