@@ -100,10 +100,11 @@ impl Idempotency {
         // snapshot for both, a racing first call would be missed and the effect would happen twice.
         let lock = store::try_lock(tx, lock_id(&digest));
         let (locked, kept) = join(lock, find(tx, self.user, &principal, &digest)).await;
-        if !locked?.locked {
-            return Err(Code::InProgress.into());
-        }
-        let Some(kept) = kept? else { return Ok(None) };
+        let locked = locked?.locked;
+        let Some(kept) = kept? else {
+            return if locked { Ok(None) } else { Err(Code::InProgress.into()) };
+        };
+        // A record that is there is of a call that ended: whoever holds the lock now only repeats its answer too.
         if kept.operation != self.operation || kept.body_digest != body.0 {
             return Err(Code::IdempotencyMismatch.into());
         }

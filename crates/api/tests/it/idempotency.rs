@@ -54,6 +54,20 @@ async fn of_racing_twins_one_happens() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_being_repeated_to_another_can_be_repeated_meanwhile() {
+    let (service, database) = Service::on_database().await;
+    let first = create(&service, &token(&[]), "k", BODY).await;
+    let other = database.client("postgres").await;
+    let digest: Vec<u8> = other.query_one("SELECT key_digest FROM idempotency_keys", &[]).await.unwrap().get(0);
+    let lock = i64::from_le_bytes(digest[digest.len() - 8..].try_into().unwrap());
+    other.query_one("SELECT pg_advisory_lock($1)", &[&lock]).await.unwrap();
+    let second = create(&service, &token(&[]), "k", BODY).await;
+    assert_eq!((second.status.as_u16(), second.header("idempotency-replayed")), (201, "true"));
+    assert_eq!(first.body, second.body);
+    assert_eq!(create(&service, &token(&[]), "k", r#"{"name": "b"}"#).await.problem(), (422, "idempotency_mismatch"));
+}
+
+#[tokio::test]
 async fn a_refusal_is_not_remembered() {
     let (service, _database) = Service::on_database().await;
     assert_eq!(create(&service, &token(&[]), "k", r#"{"name": ""}"#).await.problem(), (422, "invalid"));
