@@ -102,23 +102,29 @@ async fn who_delivers_webhooks_is_killed_again_and_again_and_every_message_arriv
     first.post(&token, "webhooks/endpoints", endpoint).await;
     // Nothing is sent while they are queued: an endpoint that is paused keeps what it is to get.
     let owner = database.client("postgres").await;
-    owner.batch_execute("UPDATE endpoints SET paused_until = now() + interval '1 day'").await.unwrap();
+    let pause = "UPDATE endpoints SET paused_until = now() + interval '1 day'";
+    let go_on = "UPDATE endpoints SET paused_until = NULL";
+    owner.batch_execute(pause).await.unwrap();
     let sent = publish(&first, &token, count()).await;
     let queued = async || owner.query_one("SELECT count(*) FROM delivery_queue", &[]).await.unwrap().get::<_, i64>(0);
     until_within(Duration::from_mins(2), async || usize::try_from(queued().await).unwrap() == sent.len()).await;
-    owner.batch_execute("UPDATE endpoints SET paused_until = NULL").await.unwrap();
     // Two at a time; each is killed in the middle of its work, at another moment each.
     let mut dies = first;
     for round in 0..4 {
         let next = Dev::start(&database, folder.path()).await;
+        owner.batch_execute(go_on).await.unwrap();
         let before = seen.lock().unwrap().len();
         until(async || seen.lock().unwrap().len() > before + 40 + 13 * round).await;
         dies.process.kill();
         dies = next;
+        // A process takes its time to start: meanwhile nothing is sent, or all would be there before the last one dies.
+        owner.batch_execute(pause).await.unwrap();
         // What is leased is leased for half a minute: that time is not waited for here. The one that lives loses its
         // leases too, which costs repetitions and nothing else.
         owner.batch_execute("UPDATE delivery_queue SET lease_until = now() WHERE lease_until > now()").await.unwrap();
     }
+    assert!(queued().await > 0, "nothing was left to deliver when the last one died");
+    owner.batch_execute(go_on).await.unwrap();
     until_within(Duration::from_mins(5), async || queued().await == 0).await;
     let seen = seen.lock().unwrap().clone();
     let arrived: BTreeSet<_> = seen.keys().cloned().collect();
