@@ -24,16 +24,15 @@ impl Invocation {
         Self { program: quoted(program), data_dir }
     }
 
-    /// The words of a command on the same data, as in `platform dev env`.
-    pub(crate) fn words(&self, command: &[&str]) -> Vec<String> {
-        let mut words = vec![self.program.clone()];
-        words.extend(command.iter().map(|word| (*word).to_owned()));
+    /// The parts of a command on the same data, as in `platform`, `dev env`; a line may end between them.
+    pub(crate) fn words(&self, command: &str) -> Vec<String> {
+        let mut words = vec![self.program.clone(), command.to_owned()];
         words.extend(self.data_dir.iter().map(|folder| format!("--data-dir {folder}")));
         words
     }
 
     /// The command on one line.
-    pub(crate) fn line(&self, command: &[&str]) -> String {
+    pub(crate) fn line(&self, command: &str) -> String {
         self.words(command).join(" ")
     }
 
@@ -57,10 +56,10 @@ mod tests {
     #[test]
     fn a_command_names_its_program_and_its_data_as_a_shell_reads_them() {
         let usual = Invocation::new(Path::new("target/debug/platform"), Path::new(DATA_DIR));
-        assert_eq!(usual.line(&["dev", "env"]), "target/debug/platform dev env");
+        assert_eq!(usual.line("dev env"), "target/debug/platform dev env");
         let other = Invocation::new(Path::new("/opt/a b/platform"), Path::new("it's"));
         assert_eq!(
-            shlex::split(&other.line(&["dev", "env"])).unwrap(),
+            shlex::split(&other.line("dev env")).unwrap(),
             ["/opt/a b/platform", "dev", "env", "--data-dir", "it's"]
         );
     }

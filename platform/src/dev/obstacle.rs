@@ -77,11 +77,11 @@ impl Obstacle {
     }
 
     fn cure(&self, from: &Invocation) -> String {
-        let own = || format!("Or let it run a PostgreSQL of its own:\n\n  env -u DATABASE_URL {}", from.line(&["dev"]));
+        let own = || format!("Or let it run a PostgreSQL of its own:\n\n  env -u DATABASE_URL {}", from.line("dev"));
         match self {
             Self::Port { free, .. } => {
                 let free = free.map_or_else(|| "0".to_owned(), |free| free.to_string());
-                format!("Stop it, or take the next free port:\n\n  {} --port {free}", from.line(&["dev"]))
+                format!("Stop it, or take the next free port:\n\n  {} --port {free}", from.line("dev"))
             }
             Self::Second { .. } => format!(
                 "Use that one, stop it with Ctrl-C in its terminal, or start this one\nelsewhere:\n\n  {}",
@@ -92,7 +92,7 @@ impl Obstacle {
                  or install it yourself:    sudo apt-get install postgresql\n\
                  or name its folder:        PG_BIN=/path/to/bin {0}\n\
                  or use a server you have:  DATABASE_URL=postgresql://… {0}",
-                from.line(&["dev"])
+                from.line("dev")
             ),
             Self::Closed(_) => format!(
                 "Work as an ordinary user, or keep the data where others may enter:\n\n  {}",

@@ -40,14 +40,14 @@ impl fmt::Display for Screen {
         writeln!(f, "  Mail       {:<36} every mail ends here", format!("{url}/dev/mail"))?;
         writeln!(f, "  Webhooks   {:<36} a receiver to try them with", format!("{url}/dev/hooks"))?;
         writeln!(f, "  Database   {database}")?;
-        writeln!(f, "             {}", pasted("", &invocation.words(&["dev", "psql"]), ""))?;
+        writeln!(f, "             {}", pasted("", &invocation.words("dev psql"), ""))?;
         writeln!(f)?;
         match demo {
             Some(demo) => writeln!(f, "  Demo       {demo}")?,
             None => writeln!(f, "  Demo       test@example.com does not sign in with test123 any more")?,
         }
         writeln!(f)?;
-        writeln!(f, "  Try it     {}", pasted("eval \"$(", &invocation.words(&["dev", "env"]), ")\""))?;
+        writeln!(f, "  Try it     {}", pasted("eval \"$(", &invocation.words("dev env"), ")\""))?;
         writeln!(f, "             curl -s \"$API_URL/users?limit=5\" \\")?;
         writeln!(f, "                  -H \"Authorization: Bearer $TEST_TOKEN\"")?;
         writeln!(f)?;
