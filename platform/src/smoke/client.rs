@@ -3,7 +3,7 @@
 use super::environment::Place;
 use anyhow::{Context, Result, bail};
 use api::Smoke;
-use reqwest::{Client, Method, StatusCode};
+use reqwest::{Client, Method};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -74,19 +74,16 @@ impl Installation {
         let etag = answer.headers().get("etag").and_then(|etag| etag.to_str().ok()).map(str::to_owned);
         let text = answer.text().await.with_context(|| what.clone())?;
         if !status.is_success() {
-            bail!("{what} answered {status}{}", reason(status, &text));
+            bail!("{what} answered {status}{}", reason(&text));
         }
         Ok(Answer { etag, body: serde_json::from_str(&text).unwrap_or_default() })
     }
 }
 
-/// What a problem says, and what may be done about it.
-fn reason(status: StatusCode, text: &str) -> String {
+/// What a problem says.
+fn reason(text: &str) -> String {
     let problem: Value = serde_json::from_str(text).unwrap_or_default();
-    let said = ["title", "detail", "request_id"].map(|member| problem[member].as_str().unwrap_or_default().to_owned());
+    let said = ["title", "detail", "request_id"].map(|member| problem[member].as_str().unwrap_or_default());
     let said = said.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
-    match status {
-        _ if said.is_empty() => String::new(),
-        _ => format!(": {said}"),
-    }
+    if said.is_empty() { said } else { format!(": {said}") }
 }
