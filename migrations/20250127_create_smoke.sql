@@ -32,9 +32,10 @@ BEGIN
     DELETE FROM resource_values WHERE org_id = org;
     DELETE FROM resources WHERE org_id = org;
     DELETE FROM resource_types WHERE org_id = org;
-    DELETE FROM attempts WHERE org_id = org;
-    DELETE FROM deliveries WHERE org_id = org;
+    -- What is due first: whoever records a delivery just now is waited for, and what was recorded goes with the rest.
     DELETE FROM delivery_queue WHERE org_id = org;
+    DELETE FROM deliveries WHERE org_id = org;
+    DELETE FROM attempts WHERE org_id = org;
     DELETE FROM messages WHERE org_id = org;
     DELETE FROM endpoints WHERE org_id = org;
     DELETE FROM analytics_hourly_people WHERE org_id = org;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tests::{Answer, PASSWORD, Person, SMOKE_KEY, TestApp, send, smoke, until};
 
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(20);
 const ADDRESS: &str = "smoke-0123456789abcdef@smoke.invalid";
 
 async fn by_key(app: &TestApp, method: Method, path: &str) -> Answer {

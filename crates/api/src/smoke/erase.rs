@@ -13,6 +13,8 @@ use types::{Email, OrgId, Timestamp};
 /// What a killed run left behind lives this long.
 const LIFETIME: Duration = Duration::from_hours(1);
 const INTERVAL: Duration = Duration::from_mins(1);
+/// After an error: the database was away, or another transaction in the way.
+const RETRY: Duration = Duration::from_secs(1);
 
 row! {
     /// A synthetic organization.
@@ -61,10 +63,12 @@ async fn one(app: &App, tx: &SystemTx, org: OrgId, why: &str) -> DbResult<()> {
 /// Erases what killed runs left behind, until told to stop; the same in several processes does no harm.
 pub async fn sweep(app: App, stop: CancellationToken) {
     loop {
-        if let Err(error) = sweep_once(&app).await {
+        let swept = sweep_once(&app).await;
+        let wait = if swept.is_ok() { INTERVAL } else { RETRY };
+        if let Err(error) = swept {
             tracing::debug!(error = &error as &dyn std::error::Error, "sweeping waits for the database");
         }
-        if stop.run_until_cancelled(sleep(INTERVAL)).await.is_none() {
+        if stop.run_until_cancelled(sleep(wait)).await.is_none() {
             return;
         }
     }
@@ -74,8 +78,12 @@ async fn sweep_once(app: &App) -> DbResult<()> {
     let now = app.clock.now();
     let tx = app.db.system(Work::Smoke).await?;
     catches::erase(&tx, now.minus(KEPT)).await?;
-    for organization in old(&tx, now.minus(LIFETIME)).await? {
+    let organizations = old(&tx, now.minus(LIFETIME)).await?;
+    tx.commit().await?;
+    for organization in organizations {
+        let tx = app.db.system(Work::Smoke).await?;
         one(app, &tx, organization.id, "an hour old").await?;
+        tx.commit().await?;
     }
-    tx.commit().await
+    Ok(())
 }
