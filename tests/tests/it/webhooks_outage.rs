@@ -1,8 +1,7 @@
 //! PostgreSQL goes away while webhooks are sent and delivered, and comes back.
 
-use crate::outage::{Folder, prepared};
-use db::{Work, secrets::MasterKey};
-use identity::Account;
+use crate::outage::{Folder, load, prepared};
+use db::secrets::MasterKey;
 use platform::{Options, Server};
 use private_postgres::{Cluster, Programs, Purpose};
 use reqwest::Client;
@@ -15,8 +14,7 @@ use std::{
     },
     time::Duration,
 };
-use tests::{PASSWORD, Receiver, send, until};
-use types::Email;
+use tests::{Receiver, send, until};
 use webhooks::{Delivery, Rules};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -31,17 +29,8 @@ struct Sender {
 
 impl Sender {
     async fn new(server: &Server) -> Self {
-        let (identity, base) = (server.identity(), server.url());
-        let client = Client::builder().no_proxy().build().unwrap();
-        let email = Email::parse("ada@example.com").unwrap();
-        let account = Account::hashed(&identity.hasher, email, "Ada", PASSWORD).await.unwrap();
-        let tx = identity.app.db.system(Work::Administration).await.unwrap();
-        let founder = identity::seed(&identity.app, &tx, &account).await.unwrap();
-        orgs::found(&identity.app, &tx, "Engines", &founder).await.unwrap();
-        tx.commit().await.unwrap();
-        let login = json!({ "email": "ada@example.com", "password": PASSWORD });
-        let answer = send(client.post(format!("{base}/v1/auth/login")).json(&login)).await;
-        let token = answer.body["access_token"].as_str().unwrap().to_owned();
+        let owner = load(server).await;
+        let (client, base, token) = (owner.client.clone(), owner.base.clone(), owner.token.clone());
         Self { client, base, token, stopped: false.into(), acknowledged: Mutex::default() }
     }
 
