@@ -24,8 +24,8 @@ settings! {
     DATABASE_URL: "URL", "", true, "PostgreSQL, as api_platform_app; ?sslmode=verify-full checks its certificate";
     EAP_MASTER_KEY: "32 bytes in base64", "", true, "root of all secrets at rest; make one with `platform secrets init`";
     EAP_PUBLIC_URL: "URL", "", false, "how the world reaches the platform: issuer of tokens, base of links";
-    EAP_SMTP_URL: "URL", "", true, "mail server, as in smtps://user:password@host";
-    EAP_MAIL_FROM: "address", "", false, "sender of mails";
+    EAP_SMTP_URL: "URL", "", true, "mail server, as in smtps://user:password@host; without it nobody can register";
+    EAP_MAIL_FROM: "address", "", false, "sender of mails; needed beside EAP_SMTP_URL";
     EAP_DATABASE_POOL: "number", "5", false, "connections of a process";
     EAP_CORS_ORIGINS: "list of origins", "", false, "pages that browsers may call from";
     EAP_TRUSTED_PROXIES: "list of networks", "", false, "hops whose X-Forwarded-For is believed, as in 10.0.0.0/8";

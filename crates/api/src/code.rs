@@ -95,6 +95,8 @@ codes! {
         "Try again; if it stays, report the `request_id`, under which the log has the cause.";
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Too much is going on at the moment",
         "Try again after the seconds in `Retry-After`.";
+    MailNotSetUp = "mail_not_set_up", FORBIDDEN, "This installation sends no mail",
+        "Ask who runs it to set EAP_SMTP_URL and EAP_MAIL_FROM; until then nobody can register.";
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "Something that this needs cannot be reached at the moment",
         "Try again after the seconds in `Retry-After`.";
     TimedOut = "timed_out", SERVICE_UNAVAILABLE, "The request took too long",

@@ -9,7 +9,7 @@ fn said(output: &Output) -> String {
 }
 
 #[tokio::test]
-async fn three_services_know_each_others_tokens_and_only_auth_needs_mail() {
+async fn three_services_know_each_others_tokens_and_only_auth_sends_mail() {
     let database = Database::new().await;
     create_organization(&database, "ada@example.com");
     let auth = Served::start(&database, Some("auth")).await;

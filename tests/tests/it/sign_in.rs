@@ -1,8 +1,10 @@
 //! Registering, signing in, refreshing, and how fast a revocation is everywhere.
 
+use identity::Mailer;
 use reqwest::StatusCode;
 use serde_json::json;
 use std::time::Duration;
+use testing::Database;
 use tests::{Answer, PASSWORD, TestApp, until};
 use types::Role;
 
@@ -254,4 +256,14 @@ async fn a_session_whose_organization_is_shut_to_its_person_goes_on_in_another()
     owner.batch_execute(shut).await.unwrap();
     let back = refresh(&app, &there.refresh_token).await;
     assert_eq!((back.status.as_u16(), &back.body["organization"]["id"]), (200, &json!(ada.org)));
+}
+
+#[tokio::test]
+async fn without_a_mail_server_nobody_but_the_smoke_test_can_register() {
+    let app = TestApp::with(Database::new().await, |options| options.mailer = Mailer::Absent).await;
+    let refused = register(&app, "ada@example.com").await;
+    assert_eq!((refused.status, refused.code()), (StatusCode::FORBIDDEN, "mail_not_set_up"));
+    let again = app.post("/v1/auth/verify-email/resend", json!({ "email": "ada@example.com" })).await;
+    assert_eq!(again.code(), "mail_not_set_up");
+    assert_eq!(register(&app, "smoke-0123456789abcdef@smoke.invalid").await.status, StatusCode::ACCEPTED);
 }

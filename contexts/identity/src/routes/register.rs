@@ -65,6 +65,7 @@ pub(crate) async fn register(
     ValidJson(request, _): ValidJson<RegisterRequest>,
 ) -> Result<(StatusCode, Json<VerificationSent>), Problem> {
     let email = Email::parse(&request.email).map_err(|_| Code::Invalid)?;
+    identity.can_mail(&email)?;
     identity.app.limits.take(PER_ADDRESS, &email.key())?;
     let password_hash = identity.hasher.hash(request.password).await.map_err(|_| Code::Overloaded)?;
     let tx = identity.app.db.system(Work::Registration).await?;

@@ -37,6 +37,7 @@ pub(crate) async fn resend_verification(
     ValidJson(request, _): ValidJson<ResendVerificationRequest>,
 ) -> Result<(StatusCode, Json<VerificationSent>), Problem> {
     let email = Email::parse(&request.email).map_err(|_| Code::Invalid)?;
+    identity.can_mail(&email)?;
     identity.app.limits.take(PER_ADDRESS, &email.key())?;
     let tx = identity.app.db.system(Work::Registration).await?;
     register::mail_again(&identity.app, &tx, &email).await?;
