@@ -1,0 +1,115 @@
+//! The runbook's own lines, as written, one after the other; what they said becomes the transcript in the docs.
+
+use cluster::{Installation, Tool, given, until};
+use std::{fmt::Write as _, fs, time::Duration};
+
+/// The lines of the document's Steps 4 to 6, of its rollbacks and its troubleshooting, each with what its output holds.
+/// What stands in `<…>` is said here in [`literal`], because it is no line of the document as it is.
+const LINES: &[(&str, &str)] = &[
+    ("helm lint helm/api-platform", "1 chart(s) linted, 0 chart(s) failed"),
+    ("helm template helm/api-platform -f helm/values-prod.yaml --debug", "kind: Deployment"),
+    ("<dry run>", "deployment.apps/auth-service"),
+    ("<deploy>", "STATUS: deployed"),
+    ("kubectl rollout status deployment/auth-service -n production", "successfully rolled out"),
+    ("kubectl rollout status deployment/user-service -n production", "successfully rolled out"),
+    ("kubectl rollout status deployment/org-service -n production", "successfully rolled out"),
+    ("kubectl get pods -n production", "1/1     Running"),
+    ("curl https://api.example.com/v1/health", "\"status\":\"healthy\""),
+    ("<login>", "bad_credentials"),
+    ("<logs>", "serving"),
+    ("npm run test:smoke -- --env=production", "8 of 8"),
+    ("<deploy>", "STATUS: deployed"),
+    ("helm history api-platform -n production", "superseded"),
+    ("helm rollback api-platform 1 -n production --wait --timeout=10m", "Rollback was a success"),
+    ("<restart>", "restarted"),
+    ("kubectl rollout status deployment/auth-service -n production", "successfully rolled out"),
+    ("kubectl rollout history deployment/auth-service -n production", "REVISION"),
+    ("<undo>", "deployment.apps/org-service rolled back"),
+    ("kubectl rollout status deployment/auth-service -n production", "successfully rolled out"),
+    ("kubectl scale deployment --all --replicas=0 -n production", "deployment.apps/user-service scaled"),
+    ("kubectl scale deployment --all --replicas=5 -n production", "deployment.apps/user-service scaled"),
+    ("kubectl rollout status deployment/auth-service -n production", "successfully rolled out"),
+    ("<errors>", "none"),
+    ("<pod>", "deleted"),
+    ("kubectl get events -n production --sort-by='.lastTimestamp'", "Scheduled"),
+    ("kubectl describe nodes | grep -A 5 \"Allocated resources\"", "cpu"),
+];
+
+/// What is typed: the document's lines, several where they belong together, and with an end where they would follow.
+fn literal(line: &str) -> String {
+    let text = match line {
+        "<deploy>" => &Installation::helm_line("$NEW_VERSION"),
+        "<dry run>" => {
+            "helm template api-platform helm/api-platform -f helm/values-prod.yaml --namespace production | \\\n  \
+             kubectl apply --dry-run=server --validate=strict --namespace production -f -"
+        }
+        "<login>" => {
+            "curl -X POST https://api.example.com/v1/auth/login \\\n  -H \"Content-Type: application/json\" \\\n  \
+             -d '{\"email\":\"test@example.com\",\"password\":\"test123\"}'"
+        }
+        "<logs>" => "timeout 3 kubectl logs -f deployment/auth-service -n production --tail=100 || [ $? = 124 ]",
+        "<errors>" => "timeout 3 kubectl logs -f deployment/auth-service -n production | grep ERROR || echo none",
+        "<restart>" => "kubectl rollout restart deployment/auth-service -n production",
+        "<undo>" => {
+            "kubectl rollout undo deployment/auth-service -n production\n\
+             kubectl rollout undo deployment/user-service -n production\n\
+             kubectl rollout undo deployment/org-service -n production"
+        }
+        "<pod>" => {
+            "POD=$(kubectl get pods -n production -o name | grep auth-service | head -n 1)\n\
+             kubectl logs $POD -n production --tail=2\nkubectl describe $POD -n production | tail -n 3\n\
+             kubectl delete $POD -n production"
+        }
+        line => line,
+    };
+    text.to_owned()
+}
+
+#[test]
+fn the_runbooks_lines_work_as_written_with_helm_3() {
+    go_through(Tool::Helm3);
+}
+
+#[test]
+fn the_runbooks_lines_work_as_written_with_helm_4() {
+    let transcript = go_through(Tool::Helm4);
+    if std::env::var_os("UPDATE_PAGES").is_some() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/runbooks/transcript.md");
+        fs::write(page, transcript).unwrap();
+    }
+}
+
+fn go_through(tool: Tool) -> String {
+    let installation = Installation::new(tool);
+    let version = given("EAP_TEST_VERSION");
+    let mut transcript = format!(
+        "# A deployment, line by line\n\nThe lines of [the runbook](deployment.md) as a test types them into a shell beside a real Kubernetes, and what they say. \
+         Written by `UPDATE_PAGES=1 cargo xtask test --stage cluster`.\n\n```console\n$ NEW_VERSION={version}\n"
+    );
+    let mut ingress = None;
+    for (line, expected) in LINES {
+        let typed = literal(line);
+        let mut text = String::new();
+        until(Duration::from_secs(120), &typed, || {
+            let said = installation.shell.try_lines(&typed);
+            text = said.text;
+            // Only a question may be asked again: what was just started needs a moment.
+            assert!(said.good && text.contains(expected) || typed.starts_with("curl"), "{typed}\n{text}");
+            text.contains(expected)
+        });
+        if ingress.is_none() && *line == "<deploy>" {
+            ingress = Some(installation.ingress());
+        }
+        let _ = writeln!(transcript, "$ {typed}\n{}", shown(&text));
+    }
+    transcript + "```\n"
+}
+
+/// Long output is cut: a page is for reading.
+fn shown(text: &str) -> String {
+    let lines: Vec<_> = text.lines().map(str::trim_end).collect();
+    match lines.len() {
+        0..=24 => lines.join("\n"),
+        all => format!("{}\n… ({} lines more)", lines[..12].join("\n"), all - 12),
+    }
+}

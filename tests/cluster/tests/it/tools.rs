@@ -1,0 +1,72 @@
+//! Several tools at one release: helm 3, helm 4 and kubectl, one after the other, and the autoscaler all the time.
+
+use cluster::{Installation, Kubectl, Tool, given, until};
+use std::time::Duration;
+
+fn image(kubectl: &Kubectl) -> String {
+    let deployment = kubectl.get(&["deployment/auth-service"]);
+    deployment["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn helm_3_then_set_image_then_helm_4_then_undo_then_helm_3_each_do_what_they_say() {
+    let installation = Installation::new(Tool::Helm3);
+    let (version, next) = (given("EAP_TEST_VERSION"), given("EAP_TEST_NEXT_VERSION"));
+    let (shell, kubectl) = (&installation.shell, &installation.kubectl);
+    installation.database.migrate_to_next();
+    installation.helm(&version);
+    let set_image = format!(
+        "kubectl set image deployment/auth-service auth-service=api-platform/auth-service:{next} -n production"
+    );
+    shell.lines(&format!("{set_image}\nkubectl rollout status deployment/auth-service -n production --timeout=2m"));
+    assert!(image(kubectl).ends_with(&next));
+    let helm4 = Installation::helm_line(&version).replacen("helm ", &format!("{} ", Tool::Helm4.program()), 1);
+    // kubectl took the field: helm 4, which applies server-side, says so and is told to take it back.
+    shell.lines(&format!("{helm4} --server-side=true --force-conflicts"));
+    assert!(image(kubectl).ends_with(&version));
+    shell.lines("kubectl rollout undo deployment/auth-service -n production");
+    shell.lines("kubectl rollout status deployment/auth-service -n production --timeout=2m");
+    assert!(image(kubectl).ends_with(&next), "undo goes back to what was before: {}", image(kubectl));
+    installation.helm(&version);
+    assert!(image(kubectl).ends_with(&version));
+}
+
+#[test]
+fn an_upgrade_leaves_the_autoscalers_count_alone() {
+    let installation = Installation::new(Tool::Helm4);
+    let kubectl = &installation.kubectl;
+    installation.helm(&given("EAP_TEST_VERSION"));
+    let replicas = || kubectl.get(&["deployment/user-service"])["spec"]["replicas"].as_u64().unwrap();
+    let minimum = kubectl.get(&["hpa/user-service"])["spec"]["minReplicas"].as_u64().unwrap();
+    until(Duration::from_secs(60), "the autoscaler brings the minimum", || replicas() == minimum);
+    // As if there had been load: the autoscaler waits five minutes before it takes a pod away.
+    kubectl.run(&["scale", "deployment/user-service", &format!("--replicas={}", minimum + 1)]);
+    kubectl.run(&["rollout", "status", "deployment/user-service", "--timeout=2m"]);
+    let line = Installation::helm_line(&given("EAP_TEST_VERSION")) + " --set podAnnotations.again=1";
+    installation.shell.lines(&line);
+    assert_eq!(replicas(), minimum + 1, "the upgrade touched the count");
+}
+
+#[test]
+fn the_manifests_are_applied_and_the_documents_set_image_right_after_changes_nothing() {
+    let installation = Installation::new(Tool::Helm4);
+    let (shell, kubectl) = (&installation.shell, &installation.kubectl);
+    shell.lines("kubectl apply -f k8s/production/ --namespace production --dry-run=server --validate=strict");
+    // The manifests ask for what production has: this machine has less.
+    shell.lines("kubectl kustomize tests/cluster/small | kubectl apply --namespace production -f -");
+    for service in ["auth", "user", "org"] {
+        shell.lines(&format!("kubectl rollout status deployment/{service}-service -n production --timeout=3m"));
+    }
+    let generation = |service: &str| {
+        kubectl.get(&[&format!("deployment/{service}-service")])["metadata"]["generation"].as_u64().unwrap()
+    };
+    let before = ["auth", "user", "org"].map(generation);
+    for service in ["auth", "user", "org"] {
+        shell.lines(&format!(
+            "kubectl set image deployment/{service}-service \\\n  {service}-service=api-platform/{service}-service:$NEW_VERSION \\\n  -n production"
+        ));
+    }
+    assert_eq!(["auth", "user", "org"].map(generation), before, "set image made another rollout");
+    let _ingress = installation.ingress();
+    installation.curl_until("/v1/health", &format!("\"version\":\"{}\"", given("EAP_TEST_VERSION")));
+}
