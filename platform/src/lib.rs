@@ -5,6 +5,7 @@ mod commands;
 mod dev;
 mod jobs;
 mod logs;
+mod route_table;
 mod schema;
 mod server;
 mod services;

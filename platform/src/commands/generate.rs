@@ -1,6 +1,6 @@
 //! `platform generate`: the reference, made from the code, committed and compared.
 
-use crate::{Service, server, settings};
+use crate::{Service, route_table, server, settings};
 use anyhow::{Context, Result};
 use serde_json::Value;
 use std::{collections::BTreeMap, fmt::Write, fs, path::Path, process::ExitCode};
@@ -56,6 +56,7 @@ fn files() -> Result<BTreeMap<String, String>> {
         ("docs/reference/events.md".to_owned(), events::Kind::page()),
         ("docs/reference/permissions.md".to_owned(), permissions()),
         ("docs/reference/errors/index.md".to_owned(), api::Code::index()),
+        ("helm/api-platform/files/routes.yaml".to_owned(), route_table::yaml()),
         ("docs/reference/openapi/all.json".to_owned(), document(&Service::ALL)? + "\n"),
     ]);
     for service in Service::ALL {
