@@ -102,6 +102,12 @@ enum Command {
         #[arg(long, default_value_t = 3000)]
         port: u16,
     },
+    /// Waits before a container is stopped, so that proxies learn that it ends; for preStop below Kubernetes 1.30
+    #[command(after_help = "Example:\n  platform prestop 5")]
+    Prestop {
+        #[arg(value_parser = clap::value_parser!(u16).range(..=300))]
+        seconds: u16,
+    },
     /// The version, and the schema that it needs
     #[command(after_help = "Examples:\n  platform version\n  platform version --json")]
     Version {
@@ -200,6 +206,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Generate { check } => commands::generate::run(check),
         Command::Smoke { which, json, data_dir } => crate::smoke::run(&which, &data_dir, json).await,
         Command::Healthcheck { port } => commands::healthcheck(port).await,
+        Command::Prestop { seconds } => Ok(commands::prestop(seconds).await),
         Command::Version { json } => Ok(commands::version(json)),
     }
 }

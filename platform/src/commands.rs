@@ -28,6 +28,12 @@ pub(crate) fn secrets_init() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// An image without a shell has no `sleep`.
+pub(crate) async fn prestop(seconds: u16) -> ExitCode {
+    tokio::time::sleep(Duration::from_secs(seconds.into())).await;
+    ExitCode::SUCCESS
+}
+
 pub(crate) fn version(json: bool) -> ExitCode {
     let version = env!("CARGO_PKG_VERSION");
     if json {

@@ -1,7 +1,7 @@
 //! Every setting there is: one table, from which reading, `platform settings` and the manual's page come.
 
 use anyhow::{Context, Result, bail};
-use std::{collections::BTreeMap, fmt::Write};
+use std::{collections::BTreeMap, fmt::Write, io, path::Path};
 
 /// What a setting is.
 pub(crate) struct Setting {
@@ -70,15 +70,8 @@ impl Settings {
             if from_file && !setting.secret {
                 bail!("{name}: only secrets can be read from a file; set {base}");
             }
-            let value = if from_file {
-                std::fs::read_to_string(&value)
-                    .with_context(|| format!("{name}: {value} cannot be read"))?
-                    .trim()
-                    .to_owned()
-            } else {
-                value
-            };
-            if given.insert(setting.name, Given { value, by: name.clone() }).is_some() {
+            let one = if from_file { from_secret(&name, &value)? } else { Given { value, by: name.clone() } };
+            if given.insert(setting.name, one).is_some() {
                 bail!("both {base} and {base}_FILE are set: unset one");
             }
         }
@@ -93,7 +86,8 @@ impl Settings {
     /// What was given, or an error that says what it is for.
     pub(crate) fn required(&self, name: &str) -> Result<&str> {
         let meaning = ALL.iter().find(|setting| setting.name == name).map_or("", |setting| setting.meaning);
-        self.given(name).with_context(|| format!("{name} is not set: {meaning}"))
+        let empty = self.0.get(name).map(|given| format!(" ({} is empty)", given.by)).unwrap_or_default();
+        self.given(name).with_context(|| format!("{name} is not set{empty}: {meaning}"))
     }
 
     /// What was given, or the default.
@@ -132,6 +126,18 @@ impl Settings {
     }
 }
 
+/// A secret from its file. Where the folder is there and the file is not, as in a mounted Kubernetes secret that lacks an
+/// optional key, it was not given; a folder that is not there is a mistake in the path.
+fn from_secret(name: &str, path: &str) -> Result<Given> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Given { value: text.trim().to_owned(), by: name.to_owned() }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && Path::new(path).parent().is_some_and(Path::is_dir) => {
+            Ok(Given { value: String::new(), by: format!("{name}: {path}, which is not there,") })
+        }
+        Err(error) => Err(error).with_context(|| format!("{name}: {path} cannot be read")),
+    }
+}
+
 /// A name of ours that is none is a mistake, and the setting that was meant is not in force.
 fn refuse_unknown(name: &str) -> Result<()> {
     if !name.starts_with("EAP_") || name.starts_with("EAP_TEST_") {
@@ -147,7 +153,7 @@ fn refuse_unknown(name: &str) -> Result<()> {
 /// The page `docs/reference/settings.md`.
 pub(crate) fn page() -> String {
     let mut page = String::from(
-        "# Settings\n\nAll come from the environment, and a change needs a restart. A secret can stand in a file named by `<NAME>_FILE`.\n\n| name | type | default | secret | meaning |\n|---|---|---|---|---|\n",
+        "# Settings\n\nAll come from the environment, and a change needs a restart. A secret can stand in a file named by `<NAME>_FILE`; when its folder is there and the file is not, the secret is not set.\n\n| name | type | default | secret | meaning |\n|---|---|---|---|---|\n",
     );
     for Setting { name, kind, default, meaning, secret } in ALL {
         let secret = if *secret { "yes" } else { "" };
@@ -180,6 +186,19 @@ mod tests {
         assert!(read(&[("DATABASE_URL", "y"), ("DATABASE_URL_FILE", path)]).is_err());
         assert!(read(&[("LOG_LEVEL_FILE", path)]).is_err());
         std::fs::remove_file(file).unwrap();
+    }
+
+    #[test]
+    fn a_secret_whose_file_is_not_there_was_not_given_but_its_folder_must_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("smoke-key");
+        let settings = read(&[("EAP_SMOKE_KEY_FILE", path.to_str().unwrap())]).unwrap();
+        assert_eq!(settings.given("EAP_SMOKE_KEY"), None);
+        let error = settings.required("EAP_SMOKE_KEY").unwrap_err().to_string();
+        assert!(error.contains("smoke-key, which is not there"), "{error}");
+        let both = read(&[("EAP_SMOKE_KEY_FILE", path.to_str().unwrap()), ("EAP_SMOKE_KEY", "x")]);
+        assert!(both.unwrap_err().to_string().contains("unset one"));
+        assert!(read(&[("EAP_SMOKE_KEY_FILE", "/nowhere/at/all/smoke-key")]).is_err());
     }
 
     #[test]

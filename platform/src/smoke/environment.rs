@@ -34,7 +34,7 @@ pub(crate) fn find(url: Option<&str>, name: Option<&str>, data_dir: &Path) -> Re
         let key = dev::smoke_key(data_dir)?;
         return Ok(Place { url, key, domain });
     }
-    let key = settings.given("EAP_SMOKE_KEY").context("EAP_SMOKE_KEY is not set: the key that the installation has")?;
+    let key = settings.required("EAP_SMOKE_KEY").context("the smoke test uses the installation's key")?;
     let url = match (url, name) {
         (Some(url), _) => url.to_owned(),
         (None, name) => named(name.unwrap_or_default())?,

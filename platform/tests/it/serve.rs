@@ -91,3 +91,38 @@ fn every_command_has_help_with_an_example() {
         assert!(help.contains("Example") && help.contains(&format!("platform {name}")), "{name}: {help}");
     }
 }
+
+/// As a pod without the optional keys of its secret: the smoke test's mail is kept, all other is not sent.
+#[tokio::test]
+async fn without_its_optional_secrets_auth_service_starts_and_says_that_no_mail_is_sent() {
+    let database = Database::new().await;
+    let secrets = crate::process::folder();
+    let file = |name: &str, text: &str| std::fs::write(secrets.path().join(name), text).unwrap();
+    file("database-url", &database.app_url());
+    file("master-key", MASTER_KEY);
+    let port = crate::process::free_port().to_string();
+    let mut command = installed(&database);
+    command.args(["serve", "auth", "--metrics-port", "0", "--port", &port]);
+    for (name, key) in [
+        ("DATABASE_URL", "database-url"),
+        ("EAP_MASTER_KEY", "master-key"),
+        ("EAP_SMTP_URL", "smtp-url"),
+        ("EAP_SMOKE_KEY", "smoke-key"),
+    ] {
+        command.env_remove(name).env(format!("{name}_FILE"), secrets.path().join(key));
+    }
+    let log = std::fs::File::create(secrets.path().join("log")).unwrap();
+    let _process = crate::process::Process(command.env_remove("EAP_MAIL_FROM").stdout(log).spawn().unwrap());
+    let ready = format!("http://127.0.0.1:{port}/health/ready");
+    until(async || client().get(&ready).send().await.is_ok_and(|answer| answer.status() == 200)).await;
+    let log = std::fs::read_to_string(secrets.path().join("log")).unwrap();
+    assert!(log.contains("EAP_SMTP_URL is not set"), "{log}");
+}
+
+#[test]
+fn prestop_waits_as_long_as_it_is_told() {
+    let start = std::time::Instant::now();
+    assert!(platform().args(["prestop", "1"]).output().unwrap().status.success());
+    assert!(start.elapsed() >= std::time::Duration::from_secs(1));
+    assert!(said(&platform().args(["prestop", "301"]).output().unwrap()).contains("300"));
+}
