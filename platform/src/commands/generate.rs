@@ -1,6 +1,6 @@
 //! `platform generate`: the reference, made from the code, committed and compared.
 
-use crate::{Service, route_table, server, settings};
+use crate::{Service, route_table, schema, server, settings};
 use anyhow::{Context, Result};
 use serde_json::Value;
 use std::{collections::BTreeMap, fmt::Write, fs, path::Path, process::ExitCode};
@@ -57,6 +57,7 @@ fn files() -> Result<BTreeMap<String, String>> {
         ("docs/reference/permissions.md".to_owned(), permissions()),
         ("docs/reference/errors/index.md".to_owned(), api::Code::index()),
         ("helm/api-platform/files/routes.yaml".to_owned(), route_table::yaml()),
+        ("helm/api-platform/files/schema.yaml".to_owned(), schema_needs()),
         ("docs/reference/openapi/all.json".to_owned(), document(&Service::ALL)? + "\n"),
     ]);
     for service in Service::ALL {
@@ -82,6 +83,11 @@ fn sorted(value: Value) -> Value {
         Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
         other => other,
     }
+}
+
+/// What the chart writes onto its Deployments: whether a version may run is asked without starting it.
+fn schema_needs() -> String {
+    format!("# Written by `platform generate`: the newest migration.\nneeds: {}\n", schema::needs())
 }
 
 fn permissions() -> String {
