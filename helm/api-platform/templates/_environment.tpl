@@ -54,6 +54,10 @@
 {{- $from := .root.Values.mail.from | default (printf "no-reply@%s" (urlParse $url).hostname) -}}
 {{- $own = append $own (dict "name" "EAP_MAIL_FROM" "value" $from) -}}
 {{- end -}}
+{{- if .root.Values.trustedRoots.secretName -}}
+{{- $own = append $own (dict "name" "SSL_CERT_FILE" "value" "/etc/ssl/certs/ca-certificates.crt") -}}
+{{- $own = append $own (dict "name" "SSL_CERT_DIR" "value" "/etc/api-platform/roots") -}}
+{{- end -}}
 {{- range include "api-platform.secretFiles" . | fromJsonArray -}}
 {{- $own = append $own (dict "name" (printf "%s_FILE" .name) "value" (printf "/etc/api-platform/secrets/%s" .key)) -}}
 {{- end -}}

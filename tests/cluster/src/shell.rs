@@ -1,8 +1,9 @@
 //! An operator's shell: the runbook's lines are typed into it as they are written.
 
-use crate::{HOST, NODE};
+use crate::{HOST, NODE, given};
 use std::{
     fs,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -35,7 +36,9 @@ impl Shell {
         let known = fs::read_to_string("/etc/hosts").unwrap_or_default();
         write("hosts", &format!("{known}\n{NODE} {HOST}\n"));
         let authority = write("authority.pem", authority);
-        std::os::unix::fs::symlink(helm, folder.path().join("helm")).unwrap();
+        for (name, program) in [("helm", helm), ("platform", &given("EAP_TEST_PLATFORM"))] {
+            symlink(program, folder.path().join(name)).unwrap();
+        }
         let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap_or_default());
         let environment = [("PATH", path), ("CURL_CA_BUNDLE", authority.clone()), ("SSL_CERT_FILE", authority)];
         let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();

@@ -15,7 +15,7 @@ fn what_cannot_start_never_replaces_what_serves() {
     let fails = |what: &str, more: &str, reason: &str| {
         let line = Installation::helm_line(&version).replace("--timeout 10m", "--timeout 20s") + more;
         assert!(!installation.shell.try_lines(&line).good, "{what} was deployed");
-        until(Duration::from_secs(60), reason, || reasons(&installation.kubectl).contains(reason));
+        until(Duration::from_mins(1), reason, || reasons(&installation.kubectl).contains(reason));
         for _ in 0..20 {
             let health = installation.shell.lines("curl -sS --fail https://api.example.com/v1/health");
             assert!(health.contains(&format!("\"version\":\"{version}\"")), "{what}: {health}");
@@ -27,10 +27,10 @@ fn what_cannot_start_never_replaces_what_serves() {
         installation.shell.lines("helm rollback api-platform --namespace production --wait --timeout 2m");
     };
     fails("a version that does not exist", " --set image.tag=0.0.0-none", "ErrImage");
-    fails("a crash at the start", " --set settings.EAP_NO_SUCH_SETTING=1", "CrashLoopBackOff");
+    fails("a crash at the start", " --set env[0].name=EAP_NO_SUCH_SETTING --set env[0].value=x", "CrashLoopBackOff");
     fails("a missing secret", " --set secrets.name=no-such-secret", "ContainerCreating");
     installation.secrets(&installation.database.url("api_platform_app").replace("of-the-cluster", "wrong"));
-    fails("wrong database credentials", " --set podAnnotations.again=1", "\"ready\":false");
+    fails("wrong database credentials", " --set podAnnotations.again=yes", "\"ready\":false");
 }
 
 /// Why containers wait, and whether they are ready.

@@ -18,7 +18,7 @@ const LINES: &[(&str, &str)] = &[
     ("<login>", "bad_credentials"),
     ("<logs>", "serving"),
     ("npm run test:smoke -- --env=production", "8 of 8"),
-    ("<deploy>", "STATUS: deployed"),
+    ("<deploy the next>", "STATUS: deployed"),
     ("helm history api-platform -n production", "superseded"),
     ("helm rollback api-platform 1 -n production --wait --timeout=10m", "Rollback was a success"),
     ("<restart>", "restarted"),
@@ -39,6 +39,9 @@ const LINES: &[(&str, &str)] = &[
 fn literal(line: &str) -> String {
     let text = match line {
         "<deploy>" => &Installation::helm_line("$NEW_VERSION"),
+        "<deploy the next>" => {
+            &format!("NEW_VERSION={}\n{}", given("EAP_TEST_NEXT_VERSION"), Installation::helm_line("$NEW_VERSION"))
+        }
         "<dry run>" => {
             "helm template api-platform helm/api-platform -f helm/values-prod.yaml --namespace production | \\\n  \
              kubectl apply --dry-run=server --validate=strict --namespace production -f -"
@@ -88,9 +91,12 @@ fn go_through(tool: Tool) -> String {
     );
     let mut ingress = None;
     for (line, expected) in LINES {
+        if *line == "<deploy the next>" {
+            installation.database.migrate_to_next();
+        }
         let typed = literal(line);
         let mut text = String::new();
-        until(Duration::from_secs(120), &typed, || {
+        until(Duration::from_mins(2), &typed, || {
             let said = installation.shell.try_lines(&typed);
             text = said.text;
             // Only a question may be asked again: what was just started needs a moment.

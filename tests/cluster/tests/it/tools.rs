@@ -38,11 +38,11 @@ fn an_upgrade_leaves_the_autoscalers_count_alone() {
     installation.helm(&given("EAP_TEST_VERSION"));
     let replicas = || kubectl.get(&["deployment/user-service"])["spec"]["replicas"].as_u64().unwrap();
     let minimum = kubectl.get(&["hpa/user-service"])["spec"]["minReplicas"].as_u64().unwrap();
-    until(Duration::from_secs(60), "the autoscaler brings the minimum", || replicas() == minimum);
+    until(Duration::from_mins(1), "the autoscaler brings the minimum", || replicas() == minimum);
     // As if there had been load: the autoscaler waits five minutes before it takes a pod away.
     kubectl.run(&["scale", "deployment/user-service", &format!("--replicas={}", minimum + 1)]);
     kubectl.run(&["rollout", "status", "deployment/user-service", "--timeout=2m"]);
-    let line = Installation::helm_line(&given("EAP_TEST_VERSION")) + " --set podAnnotations.again=1";
+    let line = Installation::helm_line(&given("EAP_TEST_VERSION")) + " --set podAnnotations.again=yes";
     installation.shell.lines(&line);
     assert_eq!(replicas(), minimum + 1, "the upgrade touched the count");
 }
