@@ -102,7 +102,7 @@ impl TestApp {
         // One issuer for all processes of a test, whatever their ports.
         let public_url = Some("http://platform.test".to_owned());
         // A test sends to itself and to nobody else: no name has an address.
-        let lookup = webhooks::Lookup::by(|_| Box::pin(async { Err(std::io::Error::other("no names in tests")) }));
+        let lookup = webhooks::Lookup::nobody();
         let rules = webhooks::Rules { loopback: true, allow_http_to: None };
         let delivery = webhooks::Delivery { rules, lookup, ..webhooks::Delivery::default() };
         let smoke = Some(smoke());

@@ -34,7 +34,7 @@ const ERASE_AT_ONCE: i64 = 10_000;
 pub struct Delivery {
     /// What may be reached besides public hosts over HTTPS.
     pub rules: Rules,
-    /// How names become addresses; they are checked whoever says them.
+    /// Who says which addresses a name has; they are checked whoever says them.
     pub lookup: Lookup,
     /// From the start of a request until the last byte of its response that is read.
     pub deadline: Duration,

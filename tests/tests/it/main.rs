@@ -17,5 +17,6 @@ mod webhooks;
 mod webhooks_clients;
 mod webhooks_endurance;
 mod webhooks_isolation;
+mod webhooks_names;
 mod webhooks_outage;
 mod webhooks_retries;

@@ -2,30 +2,57 @@
 //! moment later (DNS rebinding) gains nothing.
 
 use crate::model::address::is_public;
-use futures_util::future::BoxFuture;
+use hickory_resolver::{
+    ResolverBuilder, TokioResolver,
+    config::{ConnectionConfig, NameServerConfig, ResolverConfig},
+    net::{NetError, runtime::TokioRuntimeProvider},
+    proto::rr::Name as DnsName,
+};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::{
-    io,
+    error::Error,
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    str::FromStr,
 };
-use tokio::net::lookup_host;
 
-type Addresses = io::Result<Vec<IpAddr>>;
-
-/// How a name becomes addresses.
+/// Who is asked for the addresses of a name.
 #[derive(Clone)]
-pub struct Lookup(Arc<dyn Fn(String) -> BoxFuture<'static, Addresses> + Send + Sync>);
+pub struct Lookup(Option<TokioResolver>);
 
 impl Lookup {
-    /// As this machine does it.
+    /// The DNS servers of this machine, as `/etc/resolv.conf` names them when the process starts.
     pub fn system() -> Self {
-        Self::by(|name| Box::pin(async move { Ok(lookup_host((name, 0)).await?.map(|found| found.ip()).collect()) }))
+        match TokioResolver::builder_tokio().and_then(ResolverBuilder::build) {
+            Ok(resolver) => Self(Some(resolver)),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn Error, "no DNS: webhooks reach no names, see /etc/resolv.conf");
+                Self::nobody()
+            }
+        }
     }
 
-    /// In another way.
-    pub fn by(lookup: impl Fn(String) -> BoxFuture<'static, Addresses> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(lookup))
+    /// This DNS server alone.
+    pub fn server(at: SocketAddr) -> Result<Self, NetError> {
+        let mut connections = vec![ConnectionConfig::udp(), ConnectionConfig::tcp()];
+        for connection in &mut connections {
+            connection.port = at.port();
+        }
+        let config = ResolverConfig::from_name_servers(vec![NameServerConfig::new(at.ip(), true, connections)]);
+        let resolver = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default()).build()?;
+        Ok(Self(Some(resolver)))
+    }
+
+    /// Nobody: no name has an address.
+    pub const fn nobody() -> Self {
+        Self(None)
+    }
+
+    async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, Box<dyn Error + Send + Sync>> {
+        let resolver = self.0.as_ref().ok_or("there is no DNS server to ask")?;
+        let mut name = DnsName::from_str(name)?;
+        // What the organization wrote, and not a name within the domains that this machine searches.
+        name.set_fqdn(true);
+        Ok(resolver.lookup_ip(name).await?.iter().collect())
     }
 }
 
@@ -39,9 +66,9 @@ pub(super) struct NotPublic;
 
 impl Resolve for Guarded {
     fn resolve(&self, name: Name) -> Resolving {
-        let found = (self.0.0)(name.as_str().to_owned());
+        let lookup = self.0.clone();
         Box::pin(async move {
-            let addresses = found.await?;
+            let addresses = lookup.addresses(name.as_str()).await?;
             if !addresses.iter().all(|address| is_public(*address)) {
                 return Err(NotPublic.into());
             }
