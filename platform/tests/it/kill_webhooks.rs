@@ -1,14 +1,12 @@
 //! kill -9 of whoever delivers webhooks: every message that was acknowledged arrives, and what arrives twice has the
 //! `webhook-id` by which its receiver knows it.
 
-use crate::process::{Process, client, folder, free_port, json, platform, until, until_within};
+use crate::process::{Dev, client, folder, json, until, until_within};
 use axum::{Router, extract::State, http::HeaderMap};
-use serde_json::{Value, json as object};
+use serde_json::json as object;
 use std::{
     collections::{BTreeMap, BTreeSet},
     env,
-    path::Path,
-    process::Stdio,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -33,46 +31,6 @@ async fn receiver() -> (String, Seen) {
     let router = Router::new().fallback(receive).with_state(Arc::clone(&seen));
     tokio::spawn(async move { axum::serve(listener, router).await });
     (url, seen)
-}
-
-/// A platform that may deliver to this machine, on a database.
-struct Dev {
-    process: Process,
-    api: String,
-}
-
-impl Dev {
-    async fn start(database: &Database, folder: &Path) -> Self {
-        let port = free_port();
-        let mut command = platform();
-        command.args(["dev", "--port", &port.to_string(), "--data-dir"]).arg(folder);
-        command.env("DATABASE_URL", database.app_url()).env("EAP_RATE_LIMIT_ADDRESS", "0");
-        command.env("EAP_RATE_LIMIT_PERSON", "0").stdout(Stdio::null()).stderr(Stdio::null());
-        let process = Process(command.spawn().unwrap());
-        let url = format!("http://127.0.0.1:{port}/health/ready");
-        until(async || client().get(&url).send().await.is_ok_and(|answer| answer.status() == 200)).await;
-        Self { process, api: format!("http://127.0.0.1:{port}/v1") }
-    }
-
-    async fn token(&self) -> String {
-        let login = object!({ "email": "test@example.com", "password": "test123" });
-        let mut token = None;
-        // The test user comes a moment after readiness.
-        until(async || {
-            let answer = client().post(format!("{}/auth/login", self.api)).json(&login).send().await.unwrap();
-            if answer.status() == 200 {
-                token = json(answer).await["access_token"].as_str().map(str::to_owned);
-            }
-            token.is_some()
-        })
-        .await;
-        token.unwrap()
-    }
-
-    async fn post(&self, token: &str, path: &str, body: Value) -> Value {
-        let request = client().post(format!("{}/{path}", self.api)).bearer_auth(token).json(&body);
-        json(request.send().await.unwrap()).await
-    }
 }
 
 /// Sends messages from several tasks; their ids, which were acknowledged.

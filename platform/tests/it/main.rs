@@ -9,3 +9,4 @@ mod kill_webhooks;
 mod process;
 mod serve;
 mod smoke;
+mod webhooks_tls;

@@ -110,6 +110,52 @@ impl Served {
     }
 }
 
+/// A platform that may deliver to this machine, on a database.
+pub(crate) struct Dev {
+    pub(crate) process: Process,
+    pub(crate) api: String,
+}
+
+impl Dev {
+    pub(crate) async fn start(database: &Database, folder: &Path) -> Self {
+        Self::spawn(platform(), database, folder).await
+    }
+
+    /// The same, told something.
+    pub(crate) async fn spawn(mut command: Command, database: &Database, folder: &Path) -> Self {
+        let port = free_port();
+        command.args(["dev", "--port", &port.to_string(), "--data-dir"]).arg(folder);
+        command.env("DATABASE_URL", database.app_url()).env("EAP_RATE_LIMIT_ADDRESS", "0");
+        command.env("EAP_RATE_LIMIT_PERSON", "0").stdout(Stdio::null()).stderr(Stdio::null());
+        let process = Process(command.spawn().unwrap());
+        let url = format!("http://127.0.0.1:{port}/health/ready");
+        until(async || client().get(&url).send().await.is_ok_and(|answer| answer.status() == 200)).await;
+        Self { process, api: format!("http://127.0.0.1:{port}/v1") }
+    }
+
+    /// Of the test user.
+    pub(crate) async fn token(&self) -> String {
+        let login = serde_json::json!({ "email": "test@example.com", "password": "test123" });
+        let mut token = None;
+        // The test user comes a moment after readiness.
+        until(async || {
+            let answer = client().post(format!("{}/auth/login", self.api)).json(&login).send().await.unwrap();
+            if answer.status() == 200 {
+                token = json(answer).await["access_token"].as_str().map(str::to_owned);
+            }
+            token.is_some()
+        })
+        .await;
+        token.unwrap()
+    }
+
+    /// The answer to what succeeds.
+    pub(crate) async fn post(&self, token: &str, path: &str, body: Value) -> Value {
+        let request = client().post(format!("{}/{path}", self.api)).bearer_auth(token).json(&body);
+        json(request.send().await.unwrap()).await
+    }
+}
+
 /// Without a proxy, and without waiting for ever.
 pub(crate) fn client() -> Client {
     Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap()

@@ -7,7 +7,8 @@ use crate::{
 };
 use http::{HeaderMap, StatusCode, header};
 use reqwest::{Client, ClientBuilder, Response, redirect};
-use std::{error::Error, sync::Arc, time::Duration};
+use rustls::CertificateError;
+use std::{error::Error, io, sync::Arc, time::Duration};
 use tokio::time::timeout;
 use types::Timestamp;
 
@@ -24,8 +25,14 @@ pub(super) enum Failure {
     NotAllowed,
     /// Its name has no address.
     Dns,
-    /// No connection, or no trust in its certificate.
+    /// No connection, or one over which TLS could not be agreed.
     Connect,
+    /// Nobody who is trusted here signed its certificate, or the certificate is faulty.
+    UntrustedCertificate,
+    /// Its certificate is past its time, or before it.
+    ExpiredCertificate,
+    /// Its certificate is of another host.
+    WrongCertificate,
     /// Not finished in time.
     Timeout,
     /// The connection broke, or what came is not HTTP.
@@ -42,6 +49,9 @@ impl Failure {
             Self::NotAllowed => "not_allowed",
             Self::Dns => "dns",
             Self::Connect => "connect",
+            Self::UntrustedCertificate => "certificate_untrusted",
+            Self::ExpiredCertificate => "certificate_expired",
+            Self::WrongCertificate => "certificate_of_another_host",
             Self::Timeout => "timeout",
             Self::Broken => "broken",
             Self::Status => "status",
@@ -146,21 +156,40 @@ async fn read(mut response: Response, text: &mut Option<String>) -> Result<(), F
 }
 
 fn failure(error: &reqwest::Error) -> Failure {
-    let (mut next, mut is_dns) = (Some(error as &dyn Error), false);
-    while let Some(cause) = next {
-        if cause.is::<NotPublic>() {
-            return Failure::NotAllowed;
-        }
+    let causes: Vec<_> = std::iter::successors(Some(error as &dyn Error), |error| cause(*error)).collect();
+    let is_dns = || causes.iter().any(|cause| cause.to_string() == "dns error");
+    match causes.iter().find_map(|cause| known(*cause)) {
+        Some(failure) => failure,
         // hyper-util's word for what its resolver said; it has no type for it.
-        is_dns |= cause.to_string() == "dns error";
-        next = cause.source();
+        None if is_dns() => Failure::Dns,
+        None if error.is_connect() => Failure::Connect,
+        None if error.is_timeout() => Failure::Timeout,
+        None => Failure::Broken,
     }
-    match error {
-        _ if is_dns => Failure::Dns,
-        error if error.is_connect() => Failure::Connect,
-        error if error.is_timeout() => Failure::Timeout,
-        _ => Failure::Broken,
+}
+
+/// What an error comes from; an I/O error does not name as its source what it was made of.
+fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    let made_of = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    made_of.map(|inner| inner as _).or_else(|| error.source())
+}
+
+/// What one error in a chain of causes says, if it says enough.
+fn known(cause: &(dyn Error + 'static)) -> Option<Failure> {
+    if cause.is::<NotPublic>() {
+        return Some(Failure::NotAllowed);
     }
+    let rustls::Error::InvalidCertificate(why) = cause.downcast_ref()? else { return None };
+    Some(match why {
+        CertificateError::Expired
+        | CertificateError::ExpiredContext { .. }
+        | CertificateError::NotValidYet
+        | CertificateError::NotValidYetContext { .. } => Failure::ExpiredCertificate,
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            Failure::WrongCertificate
+        }
+        _ => Failure::UntrustedCertificate,
+    })
 }
 
 /// RFC 9110, 10.2.3: seconds, or a date.

@@ -40,7 +40,8 @@ pub(crate) struct Attempt {
     #[schema(example = 200)]
     status_code: Option<i32>,
     /// Null: it was delivered. Else `status` (not 2xx), `timeout` (not finished in 15 seconds), `connect`, `dns`,
-    /// `broken`, `not_allowed` (an address that is not public) or `internal` (a fault of the platform's).
+    /// `broken`, `not_allowed` (an address that is not public), `certificate_untrusted`, `certificate_expired`,
+    /// `certificate_of_another_host` (nothing was sent) or `internal` (a fault of the platform's).
     #[schema(example = json!(null))]
     error: Option<String>,
     /// The first 16 kB of the response.
