@@ -16,6 +16,7 @@ mod statements;
 mod webhooks;
 mod webhooks_clients;
 mod webhooks_endurance;
+mod webhooks_fairness;
 mod webhooks_isolation;
 mod webhooks_names;
 mod webhooks_outage;
