@@ -2,8 +2,11 @@
 #![allow(clippy::print_stdout, reason = "a command-line program talks")]
 
 mod bench;
+mod chart;
 mod client_libraries;
 mod dev;
+mod kubernetes_tools;
+mod manifests;
 mod nextest;
 mod postgres;
 mod schemathesis;
@@ -19,7 +22,7 @@ use std::process::ExitCode;
 #[command(
     name = "cargo xtask",
     about = "Runs, tests and checks the platform",
-    after_help = "Examples:\n  cargo xtask dev\n  cargo xtask dev --release -- --port 4000\n  cargo xtask test\n  cargo xtask test locked_account\n  cargo xtask tidy"
+    after_help = "Examples:\n  cargo xtask dev\n  cargo xtask dev --release -- --port 4000\n  cargo xtask test\n  cargo xtask test locked_account\n  cargo xtask manifests\n  cargo xtask tidy"
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -64,6 +67,15 @@ enum Command {
         #[arg(long, value_parser = ["pocketbase"], required_if_eq("what", "resources"))]
         against: Option<String>,
     },
+    /// The Helm chart alone: lint, renders, refusals, schemas, checkov
+    Chart,
+    /// Renders the chart: `k8s/production` for kubectl, `helm/golden` to be looked at when it changes
+    #[command(after_help = "Examples:\n  cargo xtask manifests\n  cargo xtask manifests --check")]
+    Manifests {
+        /// Only says what is out of date
+        #[arg(long)]
+        check: bool,
+    },
     /// Installs clients that others wrote, for the tests that run them; prints where they are
     #[command(hide = true)]
     ClientLibraries {
@@ -92,6 +104,8 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Dev { release, arguments } => dev::run(release, &arguments),
         Command::Test { long, filters } => stages::run(&stages::Wanted { long, filters }),
         Command::Bench { what, against } => bench::run(&what, against.as_deref()),
+        Command::Chart => chart::alone(),
+        Command::Manifests { check } => manifests::run(check),
         Command::ClientLibraries { name } => client_libraries::run(&name),
         Command::Tidy => tidy::run(),
     }

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: one stage after the other, then a table of times and the closing line.
 
-use crate::{nextest, postgres, schemathesis, tidy, tools};
+use crate::{chart, nextest, postgres, schemathesis, tidy, tools};
 use anyhow::{Context, Result};
 use std::{
     env, fmt,
@@ -32,13 +32,14 @@ struct Stage {
     run: fn(&Wanted) -> Result<Outcome>,
 }
 
-const STAGES: [Stage; 8] = [
+const STAGES: [Stage; 9] = [
     Stage { name: "fmt", run: |_| cargo(&["fmt", "--all", "--check"], "cargo fmt --all") },
     Stage { name: "clippy", run: |_| clippy() },
     Stage { name: "tidy", run: |_| Ok(passed_if(tidy::run()? == ExitCode::SUCCESS)) },
     Stage { name: "deny", run: |_| deny() },
     Stage { name: ADVISORIES, run: |_| advisories() },
     Stage { name: "generated", run: |_| generated() },
+    Stage { name: "chart", run: chart::run },
     Stage { name: TEST, run: nextest::run },
     Stage { name: "api", run: schemathesis::run },
 ];

