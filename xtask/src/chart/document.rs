@@ -19,3 +19,55 @@ pub(super) fn template() -> Result<Findings> {
     }
     Ok(findings)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, io::Write, path::Path, process::Command};
+
+    const DOCUMENT: &str = "docs/runbooks/deployment.md";
+
+    fn read(file: &str) -> String {
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file)).unwrap()
+    }
+
+    #[test]
+    fn the_document_is_as_it_was_given() {
+        let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(DOCUMENT);
+        let output = Command::new("sha256sum").arg(document).output().unwrap();
+        let sum = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(
+            sum.split(' ').next(),
+            Some("bd11ff166b877d00d070ee22ab4e02c26503348a5bb65eed20008c893219082e"),
+            "where the platform differs from the document, docs/operate says so, not the document"
+        );
+    }
+
+    /// As a shell writes it that runs Step 4.
+    #[test]
+    fn productions_values_are_the_documents_but_for_the_tag() {
+        let document = read(DOCUMENT);
+        let start = document.find("cat > helm/values-prod.yaml <<EOF\n").unwrap();
+        let end = start + document[start..].find("\nEOF\n").unwrap() + "\nEOF\n".len();
+        let folder = std::env::temp_dir().join(format!("xtask-document-{}", std::process::id()));
+        fs::create_dir_all(folder.join("helm")).unwrap();
+        let values = read("helm/values-prod.yaml");
+        let tag = values.lines().find_map(|line| line.strip_prefix("  tag: ")).unwrap();
+        let mut shell = Command::new("sh");
+        shell.env("NEW_VERSION", tag).current_dir(&folder).stdin(std::process::Stdio::piped());
+        let mut shell = shell.spawn().unwrap();
+        shell.stdin.take().unwrap().write_all(&document.as_bytes()[start..end]).unwrap();
+        assert!(shell.wait().unwrap().success());
+        let written = fs::read_to_string(folder.join("helm/values-prod.yaml")).unwrap();
+        fs::remove_dir_all(folder).unwrap();
+        assert_eq!(values, written);
+    }
+
+    /// The versions that must be one.
+    #[test]
+    fn the_chart_has_the_workspaces_version() {
+        let chart = read("helm/api-platform/Chart.yaml");
+        let version = env!("CARGO_PKG_VERSION");
+        assert!(chart.contains(&format!("\nversion: {version}\n")), "{chart}");
+        assert!(chart.contains(&format!("\nappVersion: \"{version}\"\n")), "{chart}");
+    }
+}
