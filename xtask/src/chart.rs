@@ -2,6 +2,7 @@
 
 mod document;
 mod objects;
+mod readme;
 mod refusals;
 
 use crate::{
@@ -37,10 +38,11 @@ pub(crate) fn run(_: &Wanted) -> Result<Outcome> {
     if let Err(error) = installed {
         return Ok(Outcome::Skipped(format!("{error:#}")));
     }
-    let checks: [(&str, Check); 6] = [
+    let checks: [(&str, Check); 7] = [
         ("helm lint --strict", lint),
         ("the document's helm template", document::template),
         ("rendered files", rendered),
+        ("the README's table of values", readme::check),
         ("refusals", refusals::check),
         ("schemas of Kubernetes", objects::follow_their_schemas),
         ("checkov", objects::pass_checkov),
