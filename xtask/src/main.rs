@@ -9,6 +9,7 @@ mod kubernetes_tools;
 mod manifests;
 mod nextest;
 mod postgres;
+mod release;
 mod schemathesis;
 mod stages;
 mod tidy;
@@ -82,6 +83,16 @@ enum Command {
         /// A folder of `tests/clients`
         name: String,
     },
+    /// Whether a workflow deploys, by GitHub's event and what the cluster runs; for `.github/workflows`
+    #[command(
+        after_help = "Example:\n  kubectl get deployments --namespace production --output json > deployments.json\n  cargo xtask release-decision production --deployments deployments.json"
+    )]
+    ReleaseDecision {
+        environment: release::Environment,
+        /// What `kubectl get deployments --output json` printed
+        #[arg(long)]
+        deployments: std::path::PathBuf,
+    },
     /// The house rules alone: sizes, names, links, the direction of dependencies
     Tidy,
 }
@@ -107,6 +118,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Chart => chart::alone(),
         Command::Manifests { check } => manifests::run(check),
         Command::ClientLibraries { name } => client_libraries::run(&name),
+        Command::ReleaseDecision { environment, deployments } => release::run(environment, &deployments),
         Command::Tidy => tidy::run(),
     }
 }
