@@ -14,6 +14,7 @@ mod schemathesis;
 mod stages;
 mod tidy;
 mod tools;
+mod workflows;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: one stage after the other, then a table of times and the closing line.
 
-use crate::{chart, nextest, postgres, schemathesis, tidy, tools};
+use crate::{chart, nextest, postgres, schemathesis, tidy, tools, workflows};
 use anyhow::{Context, Result};
 use std::{
     env, fmt,
@@ -32,10 +32,11 @@ struct Stage {
     run: fn(&Wanted) -> Result<Outcome>,
 }
 
-const STAGES: [Stage; 9] = [
+const STAGES: &[Stage] = &[
     Stage { name: "fmt", run: |_| cargo(&["fmt", "--all", "--check"], "cargo fmt --all") },
     Stage { name: "clippy", run: |_| clippy() },
     Stage { name: "tidy", run: |_| Ok(passed_if(tidy::run()? == ExitCode::SUCCESS)) },
+    Stage { name: "workflows", run: workflows::run },
     Stage { name: "deny", run: |_| deny() },
     Stage { name: ADVISORIES, run: |_| advisories() },
     Stage { name: "generated", run: |_| generated() },

