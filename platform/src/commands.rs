@@ -36,8 +36,13 @@ pub(crate) async fn prestop(seconds: u16) -> ExitCode {
 
 pub(crate) fn version(json: bool) -> ExitCode {
     let version = env!("CARGO_PKG_VERSION");
+    // The image says it, not the binary: a commit that leaves the code as it is makes the same binary.
+    let revision = std::env::var("PLATFORM_REVISION").unwrap_or_else(|_| "unknown".to_owned());
     if json {
-        println!("{}", serde_json::json!({ "version": version, "schema_needs": schema::needs() }));
+        println!(
+            "{}",
+            serde_json::json!({ "version": version, "schema_needs": schema::needs(), "revision": revision })
+        );
     } else {
         println!("platform {version}, needs the schema of {}", schema::needs());
     }

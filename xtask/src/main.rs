@@ -5,6 +5,7 @@ mod bench;
 mod chart;
 mod client_libraries;
 mod dev;
+mod images;
 mod kubernetes_tools;
 mod manifests;
 mod nextest;
@@ -94,6 +95,30 @@ enum Command {
         #[arg(long)]
         deployments: std::path::PathBuf,
     },
+    /// Builds the images of the three services, and one file with them that a cluster can load
+    ///
+    /// By the Docker engine that answers, if it can get the base image. Else, for root, by a private one that ends with
+    /// this command, with a stand-in of the base image made from this machine's toolchain. Prints the file's path.
+    #[command(
+        after_help = "Examples:\n  cargo xtask images\n  cargo xtask images --profile release\n  cargo xtask images --version 0.2.0 --source ../next"
+    )]
+    Images {
+        /// The tag; the version in the sources, when it is not given
+        #[arg(long)]
+        version: Option<String>,
+        /// A folder with the sources
+        #[arg(long, default_value = ".")]
+        source: std::path::PathBuf,
+        /// As published, or faster to compile
+        #[arg(long, value_parser = ["release", "release-ci"], default_value = "release-ci")]
+        profile: String,
+        /// Then runs the tests of the images, of this checkout as it is
+        #[arg(long, conflicts_with_all = ["version", "source", "profile"])]
+        test: bool,
+        /// Also the tests that take long
+        #[arg(long, requires = "test")]
+        long: bool,
+    },
     /// The house rules alone: sizes, names, links, the direction of dependencies
     Tidy,
 }
@@ -120,6 +145,8 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Manifests { check } => manifests::run(check),
         Command::ClientLibraries { name } => client_libraries::run(&name),
         Command::ReleaseDecision { environment, deployments } => release::run(environment, &deployments),
+        Command::Images { test: true, long, .. } => Ok(stages::alone("images", || images::test(long))),
+        Command::Images { version, source, profile, .. } => images::run(&images::Wanted { version, source, profile }),
         Command::Tidy => tidy::run(),
     }
 }

@@ -10,7 +10,7 @@ use private_postgres::{Cluster, Purpose};
 use std::{env, fs, path::Path, process::Command};
 
 /// Written as `.config/nextest.toml` says, wherever cargo builds; what is on the screen is for people.
-const REPORT: &str = "target/nextest/default/junit.xml";
+pub(crate) const REPORT: &str = "target/nextest/default/junit.xml";
 
 /// One throw-away PostgreSQL for all test processes.
 pub(crate) fn run(wanted: &Wanted) -> Result<Outcome> {
@@ -18,7 +18,7 @@ pub(crate) fn run(wanted: &Wanted) -> Result<Outcome> {
     let cluster = Cluster::start(&postgres::ensure()?, &folder, Purpose::Test).context("a PostgreSQL for the tests")?;
     let _ = fs::remove_file(REPORT);
     let mut nextest = tools::NEXTEST.command()?;
-    nextest.args(["nextest", "run", "--workspace", "--no-fail-fast", "--profile=default"]);
+    nextest.args(["nextest", "run", "--workspace", "--exclude=image-tests", "--no-fail-fast", "--profile=default"]);
     nextest.args(["--status-level=slow", "--final-status-level=fail"]).args(quiet("--cargo-quiet"));
     nextest.args(&wanted.filters).env("EAP_TEST_POSTGRES_URL", cluster.url("postgres", "postgres"));
     nextest.envs(wanted.long.then_some(("EAP_TEST_LONG", "1")));
@@ -44,7 +44,7 @@ fn has_doc_tests(folder: &Path) -> Result<bool> {
 
 /// How many tests passed and failed, by the first element of nextest's report:
 /// `<testsuites name="nextest-run" tests="12" failures="1" errors="0" …>`.
-fn counts(report: &str) -> (usize, usize) {
+pub(crate) fn counts(report: &str) -> (usize, usize) {
     let element = report.split('<').find(|element| element.starts_with("testsuites ")).unwrap_or_default();
     let number = |name: &str| {
         let value = element.split_once(&format!(" {name}=\""))?.1.split('"').next()?;

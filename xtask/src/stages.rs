@@ -77,6 +77,16 @@ pub(crate) fn run(wanted: &Wanted) -> Result<ExitCode> {
     Ok(if sum.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// One stage, without the others.
+pub(crate) fn alone(name: &'static str, run: impl FnOnce() -> Result<Outcome>) -> ExitCode {
+    let (mut sum, start) = (Sum::default(), Instant::now());
+    let outcome = run();
+    sum.times.push((name, start.elapsed()));
+    sum.add(name, outcome, &env::var("XTASK_REQUIRE").unwrap_or_default());
+    println!("{sum}");
+    if sum.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
 impl Sum {
     fn add(&mut self, stage: &'static str, outcome: Result<Outcome>, required: &str) {
         match outcome {

@@ -1,0 +1,8 @@
+//! The images as they are shipped, with a Docker engine. `cargo xtask images --test` runs these.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says what went wrong by failing")]
+
+mod contents;
+mod docker;
+mod layers;
+mod long;
+mod running;

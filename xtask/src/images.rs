@@ -1,0 +1,163 @@
+//! `cargo xtask images`: the three images by the runbook's own lines, and one file that a cluster can load them from.
+
+pub(crate) mod engine;
+mod stand_in;
+
+use crate::{
+    nextest, postgres,
+    stages::{Outcome, quiet},
+    tools::{self, target_folder},
+};
+use anyhow::{Context, Result, bail};
+use engine::Engine;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
+};
+
+/// Each has a Dockerfile in `services/` and becomes `api-platform/<name>-service`.
+pub(crate) const SERVICES: [&str; 3] = ["auth", "user", "org"];
+
+/// What is built.
+pub(crate) struct Wanted {
+    /// The tag; the version in the sources, when it is not given.
+    pub(crate) version: Option<String>,
+    /// The folder with the sources.
+    pub(crate) source: PathBuf,
+    /// How it is compiled.
+    pub(crate) profile: String,
+}
+
+/// Builds them; the last line that is printed is where the file is.
+pub(crate) fn run(wanted: &Wanted) -> Result<ExitCode> {
+    let engine = Engine::obtain()?;
+    println!("{}", build(&engine, wanted)?.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Builds this checkout, then runs the tests of the images: `tests/images`.
+pub(crate) fn test(long: bool) -> Result<Outcome> {
+    postgres::ensure()?;
+    let engine = match Engine::obtain() {
+        Ok(engine) => engine,
+        Err(error) => return Ok(Outcome::Skipped(format!("{error:#}"))),
+    };
+    let profile = "release-ci".to_owned();
+    let wanted = Wanted { version: None, source: PathBuf::from("."), profile: profile.clone() };
+    let file = build(&engine, &wanted)?;
+    let _ = fs::remove_file(nextest::REPORT);
+    let mut nextest = tools::NEXTEST.command()?;
+    nextest.args(["nextest", "run", "--package=image-tests", "--no-fail-fast", "--profile=default"]);
+    nextest.args(["--status-level=slow", "--final-status-level=fail"]).args(quiet("--cargo-quiet"));
+    nextest.args((!long).then_some("--filterset=not test(/^long::/)")).envs(engine.environment());
+    nextest.env("EAP_TEST_IMAGES_VERSION", version_of(&wanted.source)?);
+    nextest.env("EAP_TEST_IMAGES_FILE", file).env("EAP_TEST_IMAGES_PROFILE", profile);
+    let good = nextest.status()?.success();
+    let (passed, failed) = nextest::counts(&fs::read_to_string(nextest::REPORT).unwrap_or_default());
+    Ok(if good && passed > 0 { Outcome::Passed(passed) } else { Outcome::Failed(passed, failed.max(1)) })
+}
+
+/// The file with all three.
+pub(crate) fn build(engine: &Engine, wanted: &Wanted) -> Result<PathBuf> {
+    let source = &wanted.source;
+    let release = Release::of(source, wanted.version.as_deref())?;
+    if engine.is_private() {
+        stand_in::ensure(engine, source, &base(source)?)?;
+    }
+    for service in SERVICES {
+        let mut build = engine.docker();
+        build.arg("build").args(quiet("--quiet")).args(engine.is_private().then_some("--network=none"));
+        build.args(["-t", &release.image(service), "-f", &format!("services/{service}/Dockerfile")]);
+        build.args(release.arguments(&wanted.profile)).arg(".").current_dir(source);
+        if !build.status().context("docker cannot be started")?.success() {
+            bail!("the image of {service}-service cannot be built; docker's messages are above");
+        }
+    }
+    if engine.is_private() {
+        drop_older_layers(engine, source, &release, &wanted.profile)?;
+    }
+    save(engine, &release)
+}
+
+/// What the labels say.
+struct Release {
+    version: String,
+    schema_needs: String,
+    revision: String,
+}
+
+impl Release {
+    fn of(source: &Path, version: Option<&str>) -> Result<Self> {
+        let version = version.map_or_else(|| version_of(source), |version| Ok(version.to_owned()))?;
+        let git = Command::new("git").args(["rev-parse", "HEAD"]).current_dir(source).output();
+        let revision = match git {
+            Ok(output) if output.status.success() => String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+            _ => "unknown".to_owned(),
+        };
+        Ok(Self { version, schema_needs: newest_migration(source)?, revision })
+    }
+
+    fn image(&self, service: &str) -> String {
+        format!("api-platform/{service}-service:{}", self.version)
+    }
+
+    fn arguments(&self, profile: &str) -> Vec<String> {
+        let Self { version, schema_needs, revision } = self;
+        let all = [("PROFILE", profile), ("VERSION", version), ("SCHEMA_NEEDS", schema_needs), ("REVISION", revision)];
+        all.iter().map(|(name, value)| format!("--build-arg={name}={value}")).collect()
+    }
+}
+
+/// Of the workspace.
+pub(crate) fn version_of(source: &Path) -> Result<String> {
+    let mut metadata = Command::new("cargo");
+    metadata.args(["metadata", "--no-deps", "--format-version=1"]).current_dir(source);
+    let metadata: serde_json::Value = serde_json::from_slice(&metadata.output()?.stdout).context("cargo metadata")?;
+    let mut packages = metadata["packages"].as_array().into_iter().flatten();
+    let platform = packages.find(|package| package["name"] == "platform").context("there is no package `platform`")?;
+    Ok(platform["version"].as_str().context("`platform` has no version")?.to_owned())
+}
+
+fn newest_migration(source: &Path) -> Result<String> {
+    let folder = source.join("migrations");
+    let files = fs::read_dir(&folder).with_context(|| format!("there is no {}", folder.display()))?;
+    let names = files.map(|file| Ok(file?.file_name().to_string_lossy().into_owned()));
+    let mut names: Vec<_> = names.collect::<Result<_>>()?;
+    names.retain(|name| Path::new(name).extension().is_some_and(|extension| extension == "sql"));
+    names.into_iter().max().context("there is no migration")
+}
+
+/// The image that the Dockerfiles start from.
+pub(crate) fn base(source: &Path) -> Result<String> {
+    let dockerfile = fs::read_to_string(source.join("services/auth/Dockerfile")).context("services/auth/Dockerfile")?;
+    let line = dockerfile.lines().find_map(|line| line.strip_prefix("ARG BASE="));
+    Ok(line.context("the Dockerfile has no `ARG BASE=`")?.to_owned())
+}
+
+/// A private engine keeps what the next build starts from, by names of ours, and drops what came before: it has no
+/// limit of its own.
+fn drop_older_layers(engine: &Engine, source: &Path, release: &Release, profile: &str) -> Result<()> {
+    for stage in ["manifests", "dependencies", "builder"] {
+        let mut build = engine.docker();
+        build.args(["build", "--quiet", "--network=none", "--target", stage, "-f", "services/auth/Dockerfile"]);
+        build.args(["-t", &format!("api-platform/stage-{stage}:{profile}")]);
+        build.args(release.arguments(profile)).arg(".").current_dir(source);
+        tools::quietly(&mut build).with_context(|| format!("naming the stage {stage}"))?;
+    }
+    tools::quietly(engine.docker().args(["image", "prune", "--force"])).context("docker image prune")
+}
+
+fn save(engine: &Engine, release: &Release) -> Result<PathBuf> {
+    let folder = target_folder()?.join("images");
+    fs::create_dir_all(&folder)?;
+    let (half, whole) = (folder.join("half.tar"), folder.join(format!("{}.tar", release.version)));
+    let mut save = engine.docker();
+    save.args(["save", "--output"]).arg(&half).args(SERVICES.map(|service| release.image(service)));
+    tools::quietly(&mut save).context("docker save")?;
+    fs::rename(half, &whole)?;
+    Ok(whole)
+}
+
+#[cfg(test)]
+mod tests;
