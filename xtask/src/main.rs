@@ -11,6 +11,7 @@ mod manifests;
 mod nextest;
 mod postgres;
 mod release;
+mod sbom;
 mod schemathesis;
 mod stages;
 mod tidy;
@@ -119,6 +120,8 @@ enum Command {
         #[arg(long, requires = "test")]
         long: bool,
     },
+    /// Writes what a release is made of, as CycloneDX; prints the file's path
+    Sbom,
     /// The house rules alone: sizes, names, links, the direction of dependencies
     Tidy,
 }
@@ -147,6 +150,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::ReleaseDecision { environment, deployments } => release::run(environment, &deployments),
         Command::Images { test: true, long, .. } => Ok(stages::alone("images", || images::test(long))),
         Command::Images { version, source, profile, .. } => images::run(&images::Wanted { version, source, profile }),
+        Command::Sbom => sbom::run(),
         Command::Tidy => tidy::run(),
     }
 }
