@@ -11,8 +11,8 @@ use crate::{
     stages::{Outcome, Wanted},
     tools,
 };
-use anyhow::{Result, bail};
-use std::{fs, process::ExitCode};
+use anyhow::Result;
+use std::fs;
 
 const CHART: &str = "helm/api-platform";
 const HELMS: [&KubernetesTool; 2] = [&HELM_3, &HELM_4];
@@ -21,15 +21,6 @@ const HELMS: [&KubernetesTool; 2] = [&HELM_3, &HELM_4];
 type Findings = Vec<String>;
 
 type Check = fn() -> Result<Findings>;
-
-/// As a command of its own.
-pub(crate) fn alone() -> Result<ExitCode> {
-    Ok(match run(&Wanted { long: false, filters: vec![] })? {
-        Outcome::Passed(_) => ExitCode::SUCCESS,
-        Outcome::Skipped(why) => bail!("{why}"),
-        Outcome::Failed(..) => ExitCode::FAILURE,
-    })
-}
 
 /// Every check, with all its findings.
 pub(crate) fn run(_: &Wanted) -> Result<Outcome> {

@@ -4,8 +4,8 @@ pub(crate) mod engine;
 mod stand_in;
 
 use crate::{
-    nextest, postgres,
-    stages::{Outcome, quiet},
+    nextest,
+    stages::{self, Outcome, quiet},
     tools::{self, target_folder},
 };
 use anyhow::{Context, Result, bail};
@@ -27,6 +27,20 @@ pub(crate) struct Wanted {
     pub(crate) source: PathBuf,
     /// How it is compiled.
     pub(crate) profile: String,
+    /// What the build starts from, in place of the Dockerfiles' own base image.
+    pub(crate) base: Option<String>,
+}
+
+impl Wanted {
+    /// As the tests have them: of some sources, quickly compiled.
+    pub(crate) fn of_tests(source: PathBuf) -> Self {
+        Self { version: None, source, profile: "release-ci".to_owned(), base: None }
+    }
+
+    /// What the stages of the build are kept as.
+    fn kept_as(&self) -> String {
+        if self.base.is_some() { format!("{}-on-another", self.profile) } else { self.profile.clone() }
+    }
 }
 
 /// Builds them; the last line that is printed is where the file is.
@@ -36,26 +50,24 @@ pub(crate) fn run(wanted: &Wanted) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds this checkout, then runs the tests of the images: `tests/images`.
-pub(crate) fn test(long: bool) -> Result<Outcome> {
-    postgres::ensure()?;
+/// The stage `images`: builds this checkout, then runs the tests of the images, `tests/images`.
+pub(crate) fn test(wanted: &stages::Wanted) -> Result<Outcome> {
     let engine = match Engine::obtain() {
         Ok(engine) => engine,
         Err(error) => return Ok(Outcome::Skipped(format!("{error:#}"))),
     };
-    let profile = "release-ci".to_owned();
-    let wanted = Wanted { version: None, source: PathBuf::from("."), profile: profile.clone() };
-    let file = build(&engine, &wanted)?;
-    let _ = fs::remove_file(nextest::REPORT);
-    let mut nextest = tools::NEXTEST.command()?;
-    nextest.args(["nextest", "run", "--package=image-tests", "--no-fail-fast", "--profile=default"]);
-    nextest.args(["--status-level=slow", "--final-status-level=fail"]).args(quiet("--cargo-quiet"));
-    nextest.args((!long).then_some("--filterset=not test(/^long::/)")).envs(engine.environment());
-    nextest.env("EAP_TEST_IMAGES_VERSION", version_of(&wanted.source)?);
-    nextest.env("EAP_TEST_IMAGES_FILE", file).env("EAP_TEST_IMAGES_PROFILE", profile);
-    let good = nextest.status()?.success();
-    let (passed, failed) = nextest::counts(&fs::read_to_string(nextest::REPORT).unwrap_or_default());
-    Ok(if good && passed > 0 { Outcome::Passed(passed) } else { Outcome::Failed(passed, failed.max(1)) })
+    let images = Wanted::of_tests(PathBuf::from("."));
+    let file = build(&engine, &images)?;
+    let mut nextest = nextest::command(wanted)?;
+    nextest.arg("--package=image-tests").envs(engine.environment());
+    nextest.env("EAP_TEST_IMAGES_VERSION", version_of(&images.source)?);
+    nextest.env("EAP_TEST_IMAGES_FILE", file).env("EAP_TEST_IMAGES_PROFILE", images.profile);
+    nextest::outcome(&mut nextest)
+}
+
+/// The image in which the dependencies are compiled: what another version of the sources can start from.
+pub(crate) fn dependencies(profile: &str) -> String {
+    format!("api-platform/stage-dependencies:{profile}")
 }
 
 /// The file with all three.
@@ -69,13 +81,13 @@ pub(crate) fn build(engine: &Engine, wanted: &Wanted) -> Result<PathBuf> {
         let mut build = engine.docker();
         build.arg("build").args(quiet("--quiet")).args(engine.is_private().then_some("--network=none"));
         build.args(["-t", &release.image(service), "-f", &format!("services/{service}/Dockerfile")]);
-        build.args(release.arguments(&wanted.profile)).arg(".").current_dir(source);
+        build.args(release.arguments(wanted)).arg(".").current_dir(source);
         if !build.status().context("docker cannot be started")?.success() {
             bail!("the image of {service}-service cannot be built; docker's messages are above");
         }
     }
     if engine.is_private() {
-        drop_older_layers(engine, source, &release, &wanted.profile)?;
+        drop_older_layers(engine, wanted, &release)?;
     }
     save(engine, &release)
 }
@@ -102,10 +114,16 @@ impl Release {
         format!("api-platform/{service}-service:{}", self.version)
     }
 
-    fn arguments(&self, profile: &str) -> Vec<String> {
+    fn arguments(&self, wanted: &Wanted) -> Vec<String> {
         let Self { version, schema_needs, revision } = self;
-        let all = [("PROFILE", profile), ("VERSION", version), ("SCHEMA_NEEDS", schema_needs), ("REVISION", revision)];
-        all.iter().map(|(name, value)| format!("--build-arg={name}={value}")).collect()
+        let all = [
+            ("PROFILE", &wanted.profile),
+            ("VERSION", version),
+            ("SCHEMA_NEEDS", schema_needs),
+            ("REVISION", revision),
+        ];
+        let base = wanted.base.iter().map(|base| ("BASE", base));
+        all.into_iter().chain(base).map(|(name, value)| format!("--build-arg={name}={value}")).collect()
     }
 }
 
@@ -137,12 +155,12 @@ pub(crate) fn base(source: &Path) -> Result<String> {
 
 /// A private engine keeps what the next build starts from, by names of ours, and drops what came before: it has no
 /// limit of its own.
-fn drop_older_layers(engine: &Engine, source: &Path, release: &Release, profile: &str) -> Result<()> {
+fn drop_older_layers(engine: &Engine, wanted: &Wanted, release: &Release) -> Result<()> {
     for stage in ["manifests", "dependencies", "builder"] {
         let mut build = engine.docker();
         build.args(["build", "--quiet", "--network=none", "--target", stage, "-f", "services/auth/Dockerfile"]);
-        build.args(["-t", &format!("api-platform/stage-{stage}:{profile}")]);
-        build.args(release.arguments(profile)).arg(".").current_dir(source);
+        build.args(["-t", &format!("api-platform/stage-{stage}:{}", wanted.kept_as())]);
+        build.args(release.arguments(wanted)).arg(".").current_dir(&wanted.source);
         tools::quietly(&mut build).with_context(|| format!("naming the stage {stage}"))?;
     }
     tools::quietly(engine.docker().args(["image", "prune", "--force"])).context("docker image prune")

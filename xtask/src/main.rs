@@ -4,6 +4,7 @@
 mod bench;
 mod chart;
 mod client_libraries;
+mod cluster;
 mod dev;
 mod images;
 mod kubernetes_tools;
@@ -49,12 +50,15 @@ enum Command {
     /// The first failure ends the run. What cannot be done on this machine is counted as not checked; XTASK_REQUIRE
     /// names the stages that fail instead (`test,api`; `all` is all but `advisories`, whose database is elsewhere).
     #[command(
-        after_help = "Examples:\n  cargo xtask test                      every stage\n  cargo xtask test locked_account       only the tests with this in their names\n  cargo xtask test login logout         with either of them\n  cargo xtask test --long               also what takes long"
+        after_help = "Examples:\n  cargo xtask test                      every stage\n  cargo xtask test locked_account       only the tests with this in their names\n  cargo xtask test login logout         with either of them\n  cargo xtask test --stage chart        one stage\n  cargo xtask test --stage cluster undo a test of a stage\n  cargo xtask test --long               also what takes long"
     )]
     Test {
         /// Also what takes long
         #[arg(long)]
         long: bool,
+        /// Only this stage, as often as you like
+        #[arg(long = "stage", value_name = "STAGE", value_parser = clap::builder::PossibleValuesParser::new(stages::names()))]
+        stages: Vec<String>,
         /// Runs only the tests with one of these in their names
         #[arg(value_name = "FILTER")]
         filters: Vec<String>,
@@ -71,8 +75,14 @@ enum Command {
         #[arg(long, value_parser = ["pocketbase"], required_if_eq("what", "resources"))]
         against: Option<String>,
     },
-    /// The Helm chart alone: lint, renders, refusals, schemas, checkov
-    Chart,
+    /// A real Kubernetes on this machine, without a registry: `tests/cluster/node/README.md`
+    #[command(
+        after_help = "Examples:\n  cargo xtask cluster up\n  cargo xtask cluster load $(cargo xtask images | tail -n 1)\n  eval \"$(cargo xtask cluster env)\" && kubectl get pods -A\n  cargo xtask cluster down"
+    )]
+    Cluster {
+        #[command(subcommand)]
+        ask: cluster::Ask,
+    },
     /// Renders the chart: `k8s/production` for kubectl, `helm/golden` to be looked at when it changes
     #[command(after_help = "Examples:\n  cargo xtask manifests\n  cargo xtask manifests --check")]
     Manifests {
@@ -113,12 +123,6 @@ enum Command {
         /// As published, or faster to compile
         #[arg(long, value_parser = ["release", "release-ci"], default_value = "release-ci")]
         profile: String,
-        /// Then runs the tests of the images, of this checkout as it is
-        #[arg(long, conflicts_with_all = ["version", "source", "profile"])]
-        test: bool,
-        /// Also the tests that take long
-        #[arg(long, requires = "test")]
-        long: bool,
     },
     /// Writes what a release is made of, as CycloneDX; prints the file's path
     Sbom,
@@ -142,14 +146,15 @@ fn run(command: Command) -> Result<ExitCode> {
     std::env::set_current_dir(std::path::Path::new(&own).join(".."))?;
     match command {
         Command::Dev { release, arguments } => dev::run(release, &arguments),
-        Command::Test { long, filters } => stages::run(&stages::Wanted { long, filters }),
+        Command::Test { long, stages, filters } => stages::run(&stages::Wanted { long, stages, filters }),
         Command::Bench { what, against } => bench::run(&what, against.as_deref()),
-        Command::Chart => chart::alone(),
         Command::Manifests { check } => manifests::run(check),
         Command::ClientLibraries { name } => client_libraries::run(&name),
         Command::ReleaseDecision { environment, deployments } => release::run(environment, &deployments),
-        Command::Images { test: true, long, .. } => Ok(stages::alone("images", || images::test(long))),
-        Command::Images { version, source, profile, .. } => images::run(&images::Wanted { version, source, profile }),
+        Command::Images { version, source, profile } => {
+            images::run(&images::Wanted { version, source, profile, base: None })
+        }
+        Command::Cluster { ask } => cluster::run(&ask),
         Command::Sbom => sbom::run(),
         Command::Tidy => tidy::run(),
     }

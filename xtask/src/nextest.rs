@@ -10,28 +10,44 @@ use private_postgres::{Cluster, Purpose};
 use std::{env, fs, path::Path, process::Command};
 
 /// Written as `.config/nextest.toml` says, wherever cargo builds; what is on the screen is for people.
-pub(crate) const REPORT: &str = "target/nextest/default/junit.xml";
+const REPORT: &str = "target/nextest/default/junit.xml";
 
-/// One throw-away PostgreSQL for all test processes.
+/// All tests but those that have a stage of their own; with one throw-away PostgreSQL for all processes.
 pub(crate) fn run(wanted: &Wanted) -> Result<Outcome> {
     let folder = env::temp_dir().join(format!("xtask-postgres-{}", std::process::id()));
     let cluster = Cluster::start(&postgres::ensure()?, &folder, Purpose::Test).context("a PostgreSQL for the tests")?;
-    let _ = fs::remove_file(REPORT);
-    let mut nextest = tools::NEXTEST.command()?;
-    nextest.args(["nextest", "run", "--workspace", "--exclude=image-tests", "--no-fail-fast", "--profile=default"]);
-    nextest.args(["--status-level=slow", "--final-status-level=fail"]).args(quiet("--cargo-quiet"));
-    nextest.args(&wanted.filters).env("EAP_TEST_POSTGRES_URL", cluster.url("postgres", "postgres"));
-    nextest.envs(wanted.long.then_some(("EAP_TEST_LONG", "1")));
-    let good = nextest.status()?.success();
-    let (passed, failed) = counts(&fs::read_to_string(REPORT).unwrap_or_default());
-    match (good, passed) {
-        (true, 0) => bail!("no test ran"),
-        (true, _) if wanted.filters.is_empty() && has_doc_tests(Path::new("."))? => {
+    let mut nextest = command(wanted)?;
+    nextest.args(["--workspace", "--exclude=image-tests", "--exclude=cluster-tests"]);
+    nextest.env("EAP_TEST_POSTGRES_URL", cluster.url("postgres", "postgres"));
+    let outcome = outcome(&mut nextest)?;
+    match outcome {
+        Outcome::Passed(passed) if wanted.filters.is_empty() && has_doc_tests(Path::new("."))? => {
             let good = Command::new("cargo").args(["test", "--workspace", "--doc", "--quiet"]).status()?.success();
             Ok(if good { Outcome::Passed(passed + 1) } else { Outcome::Failed(passed, 1) })
         }
-        (true, _) => Ok(Outcome::Passed(passed)),
-        (false, _) => Ok(Outcome::Failed(passed, failed.max(1))),
+        outcome => Ok(outcome),
+    }
+}
+
+/// nextest, live on the screen, for the tests that are wanted; the caller names the packages. A test in a module `long`
+/// takes long, and others ask `EAP_TEST_LONG` how much to do.
+pub(crate) fn command(wanted: &Wanted) -> Result<Command> {
+    let mut nextest = tools::NEXTEST.command()?;
+    nextest.args(["nextest", "run", "--no-fail-fast", "--profile=default"]);
+    nextest.args(["--status-level=slow", "--final-status-level=fail"]).args(quiet("--cargo-quiet"));
+    nextest.args((!wanted.long).then_some("--filterset=not test(/^long::/)")).args(&wanted.filters);
+    nextest.envs(wanted.long.then_some(("EAP_TEST_LONG", "1")));
+    Ok(nextest)
+}
+
+/// Runs it, and counts.
+pub(crate) fn outcome(nextest: &mut Command) -> Result<Outcome> {
+    let _ = fs::remove_file(REPORT);
+    let good = nextest.status()?.success();
+    match (good, counts(&fs::read_to_string(REPORT).unwrap_or_default())) {
+        (true, (0, _)) => bail!("no test ran"),
+        (true, (passed, _)) => Ok(Outcome::Passed(passed)),
+        (false, (passed, failed)) => Ok(Outcome::Failed(passed, failed.max(1))),
     }
 }
 
@@ -44,7 +60,7 @@ fn has_doc_tests(folder: &Path) -> Result<bool> {
 
 /// How many tests passed and failed, by the first element of nextest's report:
 /// `<testsuites name="nextest-run" tests="12" failures="1" errors="0" …>`.
-pub(crate) fn counts(report: &str) -> (usize, usize) {
+fn counts(report: &str) -> (usize, usize) {
     let element = report.split('<').find(|element| element.starts_with("testsuites ")).unwrap_or_default();
     let number = |name: &str| {
         let value = element.split_once(&format!(" {name}=\""))?.1.split('"').next()?;

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: one stage after the other, then a table of times and the closing line.
 
-use crate::{chart, nextest, postgres, schemathesis, tidy, tools, workflows};
+use crate::{chart, cluster, images, nextest, postgres, schemathesis, tidy, tools, workflows};
 use anyhow::{Context, Result};
 use std::{
     env, fmt,
@@ -23,7 +23,9 @@ pub(crate) enum Outcome {
 pub(crate) struct Wanted {
     /// Also what takes long.
     pub(crate) long: bool,
-    /// Only the tests with one of these in their names, and no other stage; all, when there is none.
+    /// Only these stages; all, when there is none.
+    pub(crate) stages: Vec<String>,
+    /// Only the tests with one of these in their names; all, when there is none.
     pub(crate) filters: Vec<String>,
 }
 
@@ -43,9 +45,27 @@ const STAGES: &[Stage] = &[
     Stage { name: "chart", run: chart::run },
     Stage { name: TEST, run: nextest::run },
     Stage { name: "api", run: schemathesis::run },
+    Stage { name: "images", run: images::test },
+    Stage { name: CLUSTER, run: cluster::test },
 ];
 const ADVISORIES: &str = "advisories";
 const TEST: &str = "test";
+const CLUSTER: &str = "cluster";
+
+impl Wanted {
+    /// By name; with filters alone it is the stage that has most tests.
+    fn has(&self, stage: &str) -> bool {
+        match &*self.stages {
+            [] => self.filters.is_empty() || stage == TEST,
+            stages => stages.iter().any(|name| name == stage),
+        }
+    }
+}
+
+/// The names of all stages.
+pub(crate) fn names() -> Vec<&'static str> {
+    STAGES.iter().map(|stage| stage.name).collect()
+}
 
 /// What all stages did.
 #[derive(Default)]
@@ -63,7 +83,8 @@ pub(crate) fn run(wanted: &Wanted) -> Result<ExitCode> {
     postgres::ensure()?;
     let required = env::var("XTASK_REQUIRE").unwrap_or_default();
     let mut sum = Sum::default();
-    for stage in STAGES.iter().filter(|stage| wanted.filters.is_empty() || stage.name == TEST) {
+    let _building = wanted.has(CLUSTER).then(cluster::build_beside);
+    for stage in STAGES.iter().filter(|stage| wanted.has(stage.name)) {
         println!("\n== {} ==", stage.name);
         let start = Instant::now();
         let outcome = (stage.run)(wanted);
@@ -75,16 +96,6 @@ pub(crate) fn run(wanted: &Wanted) -> Result<ExitCode> {
     }
     println!("{sum}");
     Ok(if sum.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// One stage, without the others.
-pub(crate) fn alone(name: &'static str, run: impl FnOnce() -> Result<Outcome>) -> ExitCode {
-    let (mut sum, start) = (Sum::default(), Instant::now());
-    let outcome = run();
-    sum.times.push((name, start.elapsed()));
-    sum.add(name, outcome, &env::var("XTASK_REQUIRE").unwrap_or_default());
-    println!("{sum}");
-    if sum.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 impl Sum {

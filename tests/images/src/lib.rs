@@ -1,1 +1,1 @@
-//! Tests of the built images: `cargo xtask images --test` builds them, starts what they need and runs these.
+//! Tests of the built images: `cargo xtask test --stage images` builds them, starts what they need and runs these.

@@ -80,7 +80,7 @@ fn the_base_image_is_the_official_one_of_the_rust_that_the_workspace_asks_for() 
 fn the_build_arguments_carry_what_the_labels_say() {
     let release = Release { version: "1.2.3".into(), schema_needs: "a.sql".into(), revision: "abc".into() };
     assert_eq!(release.image("org"), "api-platform/org-service:1.2.3");
-    let said = release.arguments("release");
+    let said = release.arguments(&Wanted { profile: "release".to_owned(), ..Wanted::of_tests(project()) });
     for pair in ["PROFILE=release", "VERSION=1.2.3", "SCHEMA_NEEDS=a.sql", "REVISION=abc"] {
         assert!(said.contains(&format!("--build-arg={pair}")), "{said:?}");
     }

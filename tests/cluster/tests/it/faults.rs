@@ -1,6 +1,6 @@
 //! A deployment that goes wrong leaves the old version serving.
 
-use cluster::{Installation, Kubectl, Tool, given, until};
+use cluster_tests::{Installation, Kubectl, Tool, given, until};
 use std::time::Duration;
 
 const SERVICES: [&str; 3] = ["auth-service", "user-service", "org-service"];

@@ -1,6 +1,6 @@
 //! The database goes away and comes back.
 
-use cluster::{Installation, Kubectl, Tool, given, until};
+use cluster_tests::{Installation, Kubectl, Tool, given, until};
 use std::{
     thread,
     time::{Duration, Instant},

@@ -1,6 +1,6 @@
 //! The runbook's own lines, as written, one after the other; what they said becomes the transcript in the docs.
 
-use cluster::{Installation, Tool, given, until};
+use cluster_tests::{Installation, Tool, given, until};
 use std::{fmt::Write as _, fs, time::Duration};
 
 /// The lines of the document's Steps 4 to 6, of its rollbacks and its troubleshooting, each with what its output holds.

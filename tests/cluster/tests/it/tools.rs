@@ -1,6 +1,6 @@
 //! Several tools at one release: helm 3, helm 4 and kubectl, one after the other, and the autoscaler all the time.
 
-use cluster::{Installation, Kubectl, Tool, given, until};
+use cluster_tests::{Installation, Kubectl, Tool, given, until};
 use std::time::Duration;
 
 fn image(kubectl: &Kubectl) -> String {

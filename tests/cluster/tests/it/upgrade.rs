@@ -1,6 +1,6 @@
 //! A new version and the way back under load: nobody notices.
 
-use cluster::{Installation, Load, Tool, given, until};
+use cluster_tests::{Installation, Load, Tool, given, until};
 use serde_json::json;
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The engine and the images that `cargo xtask images --test` hands over.
+//! The engine and the images that `cargo xtask test --stage images` hands over.
 
 use serde_json::Value;
 use std::{
@@ -10,7 +10,7 @@ use std::{
 pub(crate) const SERVICES: [&str; 3] = ["auth", "user", "org"];
 
 fn handed_over(name: &str) -> String {
-    env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run these by `cargo xtask images --test`"))
+    env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run these by `cargo xtask test --stage images`"))
 }
 
 /// The image of a service.

@@ -1,4 +1,4 @@
-//! What takes minutes, for everything is compiled again: `cargo xtask images --test --long`.
+//! What takes minutes, for everything is compiled again: `cargo xtask test --stage images --long`.
 
 use crate::{
     docker::{SERVICES, docker, image, inspect, printed, project},

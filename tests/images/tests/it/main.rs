@@ -1,4 +1,4 @@
-//! The images as they are shipped, with a Docker engine. `cargo xtask images --test` runs these.
+//! The images as they are shipped, with a Docker engine. `cargo xtask test --stage images` runs these.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test says what went wrong by failing")]
 
 mod contents;
