@@ -39,6 +39,11 @@ impl Count {
         self.0.values().sum()
     }
 
+    /// What happened, and how often.
+    pub fn each(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.0.iter().map(|(what, count)| (&**what, *count))
+    }
+
     /// Those that did not end in 2xx.
     pub fn failures(&self) -> usize {
         self.0.iter().filter(|(what, _)| !what.starts_with('2')).map(|(_, count)| count).sum()

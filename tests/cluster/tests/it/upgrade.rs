@@ -1,8 +1,8 @@
 //! A new version and the way back under load: nobody notices.
 
-use cluster_tests::{Installation, Load, Tool, given, until};
+use cluster_tests::{Count, Installation, Load, Tool, given, until};
 use serde_json::json;
-use std::time::Duration;
+use std::{fmt::Write as _, fs, time::Duration};
 
 /// As many requests as the issue of zero downtime is judged by.
 const REQUESTS: usize = 10_000;
@@ -26,8 +26,40 @@ fn an_upgrade_and_its_rollback_under_load_fail_no_request() {
     until(Duration::from_mins(3), "enough requests", || load.count().requests() >= REQUESTS);
     let count = load.stop();
     println!("upgrade: {while_upgrading}\nin all: {count}");
+    if std::env::var_os("UPDATE_PAGES").is_some() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operate/zero-downtime.md");
+        fs::write(page, written(&count)).unwrap();
+    }
     assert_eq!(count.failures(), 0, "{count}\n{}", ingress.complaints());
     assert!(while_upgrading.requests() > 500, "the load stood still: {while_upgrading}");
+}
+
+/// The page.
+fn written(count: &Count) -> String {
+    let mut page = "# An upgrade that nobody notices
+
+A test installs this version with helm, puts load on it through an ingress, upgrades to a next version (with a column, an event and a claim in its tokens that this one does not know) and rolls back. The load is of ten clients at once, reading and writing, half of them on connections that stay and half on a new one for each request; nobody tries again. Every answer that is no 2xx and every error of a connection would be counted, and fails the test.
+
+| answer | requests |
+|---|--:|
+"
+    .to_owned();
+    for (what, requests) in count.each() {
+        let _ = writeln!(page, "| {what} | {requests} |");
+    }
+    let _ = write!(
+        page,
+        "| **in all** | **{}** |
+| **that failed** | **{}** |
+
+What it takes: pods that count only after they were ready for five seconds, `maxUnavailable: 0`, five seconds between the decision to stop a pod and its SIGTERM, in which every proxy learns of it, and a server that then finishes what it began. What may be open longer than that: a request of more than 20 seconds.
+
+Written by `UPDATE_PAGES=1 cargo xtask test --stage cluster under_load`.
+",
+        count.requests(),
+        count.failures()
+    );
+    page
 }
 
 /// The runbook's line; the one client that makes all the load is not limited.
