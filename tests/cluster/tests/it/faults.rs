@@ -24,7 +24,8 @@ fn what_cannot_start_never_replaces_what_serves() {
             let ready = installation.kubectl.pods(service).iter().filter(|pod| Kubectl::is_ready(pod)).count();
             assert!(ready >= 2, "{what}: {ready} pods of {service} are ready");
         }
-        installation.shell.lines("helm rollback api-platform --namespace production --wait --timeout 2m");
+        println!("{what}: refused, the old version serves");
+        installation.shell.lines("helm rollback api-platform --namespace production --wait --timeout 5m");
     };
     fails("a version that does not exist", " --set image.tag=0.0.0-none", "ErrImage");
     fails("a crash at the start", " --set env[0].name=EAP_NO_SUCH_SETTING --set env[0].value=x", "CrashLoopBackOff");
