@@ -1,5 +1,7 @@
 //! The commands and their words.
 
+pub(crate) mod migrate;
+
 use crate::{Service, commands, dev};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -41,11 +43,11 @@ enum Command {
     },
     /// Migrations of the database named by DATABASE_URL
     #[command(
-        after_help = "Examples:\n  platform migrate status\n  platform migrate up\n  platform migrate roles --print"
+        after_help = "Examples:\n  platform migrate status\n  platform migrate lint\n  platform migrate up\n  platform migrate roles --print\n\nEach command has examples of its own: platform migrate up --help"
     )]
     Migrate {
         #[command(subcommand)]
-        command: MigrateCommand,
+        command: migrate::MigrateCommand,
     },
     /// Every setting, with its value and where that comes from
     #[command(after_help = "Examples:\n  platform settings\n  LOG_LEVEL=debug platform settings | grep -A1 LOG_LEVEL")]
@@ -122,27 +124,6 @@ enum DevCommand {
     Env,
     /// Opens psql on its database
     Psql,
-}
-
-#[derive(Subcommand)]
-pub(crate) enum MigrateCommand {
-    /// What is applied and what is pending; writes nothing
-    Status {
-        /// For programs
-        #[arg(long)]
-        json: bool,
-        /// Exit code 2 when something is pending, 3 when something changed or is missing
-        #[arg(long)]
-        exit_code: bool,
-    },
-    /// Applies what is pending
-    Up,
-    /// Makes the database roles; needs a login that may create roles
-    Roles {
-        /// Prints the SQL for a DBA instead
-        #[arg(long)]
-        print: bool,
-    },
 }
 
 #[derive(Subcommand)]

@@ -22,7 +22,8 @@ pub(crate) fn files() -> Result<Files, FileError> {
 
 /// The newest migration that this binary requires.
 pub(crate) fn needs() -> &'static str {
-    EMBEDDED.last().map_or("", |(name, _)| *name)
+    let ups = EMBEDDED.iter().map(|(name, _)| *name).filter(|name| !name.ends_with(".down.sql"));
+    ups.max().unwrap_or_default()
 }
 
 /// Why the database's schema will not do; a newer one will.

@@ -1,8 +1,9 @@
-//! Migration files: names, headers, checksums.
+//! Migration files: names, texts, checksums.
 
+use crate::header::{self, Header};
 use aws_lc_rs::digest::{SHA256, digest};
 use semver::Version;
-use std::{io, path::Path};
+use std::{collections::BTreeMap, io, path::Path};
 
 /// A file as it will run.
 #[derive(Debug, Clone)]
@@ -13,6 +14,10 @@ pub struct File {
     pub sql: String,
     /// The oldest image that can run after it (`-- oldest-app: X.Y.Z`); none: any.
     pub oldest_app: Option<Version>,
+    /// Whether its statements run one by one, each on its own (`-- no-transaction`).
+    pub no_transaction: bool,
+    /// What undoes it (`YYYYMMDD_name.down.sql`).
+    pub down: Option<String>,
 }
 
 /// The files of a version of the platform, in order.
@@ -25,21 +30,12 @@ pub enum FileError {
     /// The name has no date.
     #[error("{0}: a migration is named YYYYMMDD_name.sql, with a date that exists")]
     Name(String),
-    /// A line of the leading comments that looks like a header, and is none.
-    #[error(
-        "{file}: `-- {line}` looks like a header and is none; the nearest is `-- {nearest}: …`, and prose starts with more than one word"
-    )]
-    Header {
-        /// The file.
-        file: String,
-        /// The line.
-        line: String,
-        /// The known header that is nearest.
-        nearest: &'static str,
-    },
-    /// A version in the header that is none.
-    #[error("{0}: the header `-- oldest-app:` needs a version as in 1.2.3")]
-    OldestApp(String),
+    /// A header that cannot be used.
+    #[error("{0}: {1}")]
+    Header(String, String),
+    /// A `.down.sql` without its file.
+    #[error("{0}: undoes nothing, there is no file of this name without `.down`")]
+    Down(String),
     /// The folder or a file cannot be read.
     #[error("{0} cannot be read: {1}")]
     Unreadable(String, #[source] io::Error),
@@ -52,26 +48,35 @@ impl Files {
             let path = path.display().to_string();
             move |error| FileError::Unreadable(path, error)
         };
-        let mut files = Vec::new();
+        let mut texts = Vec::new();
         for entry in folder.read_dir().map_err(unreadable(folder))? {
             let path = entry.map_err(unreadable(folder))?.path();
             if path.extension().is_some_and(|extension| extension == "sql") {
                 let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                files.push(File::parse(name, &std::fs::read_to_string(&path).map_err(unreadable(&path))?)?);
+                texts.push((name, std::fs::read_to_string(&path).map_err(unreadable(&path))?));
             }
         }
-        Ok(Self::ordered(files))
+        Self::of(texts.iter().map(|(name, text)| (name.as_str(), text.as_str())))
     }
 
     /// From what a binary carries: name and text, each.
     pub fn embedded(files: &[(&str, &str)]) -> Result<Self, FileError> {
-        let files = files.iter().map(|(name, text)| File::parse((*name).to_owned(), text));
-        files.collect::<Result<_, _>>().map(Self::ordered)
+        Self::of(files.iter().copied())
     }
 
-    fn ordered(mut files: Vec<File>) -> Self {
+    fn of<'a>(texts: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Self, FileError> {
+        let (downs, ups): (Vec<_>, Vec<_>) = texts.partition(|(name, _)| name.ends_with(DOWN));
+        let undone = |(name, text): (&str, &str)| (name.replace(DOWN, ".sql"), normalised(text));
+        let mut downs: BTreeMap<_, _> = downs.into_iter().map(undone).collect();
+        let mut files = Vec::with_capacity(ups.len());
+        for (name, text) in ups {
+            files.push(File { down: downs.remove(name), ..File::parse(name.to_owned(), text)? });
+        }
+        if let Some((name, _)) = downs.pop_first() {
+            return Err(FileError::Down(name.replace(".sql", DOWN)));
+        }
         files.sort_by(|a, b| a.name.cmp(&b.name));
-        Self(files)
+        Ok(Self(files))
     }
 
     /// In the order in which they run.
@@ -91,18 +96,10 @@ impl File {
         if date.is_none_or(|date| jiff::civil::Date::strptime("%Y%m%d", date).is_err()) {
             return Err(FileError::Name(name));
         }
-        // Line ends and trailing blanks are an editor's business, not a change.
-        let sql = text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n").trim_end().to_owned();
-        let mut oldest_app = None;
-        let comments = sql.lines().take_while(|line| line.is_empty() || line.starts_with("--"));
-        for line in comments.map(|line| line.trim_start_matches('-').trim()) {
-            if let Some(version) = line.strip_prefix("oldest-app:") {
-                oldest_app = Some(version.trim().parse().map_err(|_| FileError::OldestApp(name.clone()))?);
-            } else if let Some(nearest) = meant_header(line) {
-                return Err(FileError::Header { file: name, line: line.to_owned(), nearest });
-            }
-        }
-        Ok(Self { name, sql, oldest_app })
+        let sql = normalised(text);
+        let Header { oldest_app, no_transaction } =
+            header::parse(&sql).map_err(|problem| FileError::Header(name.clone(), problem.to_string()))?;
+        Ok(Self { name, sql, oldest_app, no_transaction, down: None })
     }
 
     /// SHA-256 of the normalised text, in hexadecimal.
@@ -112,18 +109,12 @@ impl File {
     }
 }
 
-/// What a header may be called.
-const HEADERS: [&str; 1] = ["oldest-app"];
+/// How the name of a file that undoes another ends.
+pub(crate) const DOWN: &str = ".down.sql";
 
-/// The known header that a comment seems to mean: a misspelt one would be ignored, and what it guards against happen.
-fn meant_header(comment: &str) -> Option<&'static str> {
-    let name = comment.split_once(':').map_or(comment, |(name, _)| name).trim();
-    let first = name.split_whitespace().next()?;
-    let distance = |known: &str, name: &str| strsim::osa_distance(known, &name.to_lowercase().replace(['_', ' '], "-"));
-    let nearest = HEADERS.into_iter().min_by_key(|known| distance(known, name))?;
-    let near = distance(nearest, name).min(distance(nearest, first)) <= 3;
-    let shaped = first == name && name.contains(['-', '_']) && name.starts_with(char::is_alphabetic);
-    (near || shaped).then_some(nearest)
+/// Line ends and trailing blanks are an editor's business, not a change.
+fn normalised(text: &str) -> String {
+    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n").trim_end().to_owned()
 }
 
 #[cfg(test)]
@@ -145,32 +136,12 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_header_is_refused_and_prose_is_not() {
-        let parse = |text: &str| File::parse("20250101_a.sql".into(), text);
-        for header in [
-            "-- oldest_app: 1.2.0",
-            "-- oldest-ap: 1.2.0",
-            "-- Oldest-App: 1.2.0",
-            "-- oldest app: 1.2.0",
-            "--oldestapp:1.2.0",
-            "-- oldest-app 1.2.0",
-            "-- What it does.\n\n-- no-transactions",
-            "-- lock-timeout: 5s",
-        ] {
-            let refused = parse(header).unwrap_err().to_string();
-            assert!(refused.contains("the nearest is `-- oldest-app: …`"), "{refused}");
-        }
-        for prose in [
-            "-- People. A person has one account: theirs.",
-            "-- Note: row-level security is on.",
-            "-- row-level security, by hand",
-            "-- ----------\n--\n-- todo",
-            "-- The oldest application: gone.",
-            "CREATE TABLE a (id int);\n-- oldest_app: 1.2.0",
-        ] {
-            assert_eq!(parse(prose).unwrap().oldest_app, None);
-        }
-        assert_eq!(parse("-- Why.\n\n-- oldest-app: 1.2.0\n").unwrap().oldest_app, Some(Version::new(1, 2, 0)));
+    fn a_file_knows_what_undoes_it_and_one_that_undoes_nothing_is_refused() {
+        let files = Files::embedded(&[("20250101_a.down.sql", "DROP TABLE a;  "), ("20250101_a.sql", "")]).unwrap();
+        assert_eq!(files.in_order()[0].down.as_deref(), Some("DROP TABLE a;"));
+        assert_eq!((files.in_order().len(), files.newest()), (1, Some("20250101_a.sql")));
+        let alone = Files::embedded(&[("20250101_a.down.sql", "")]).unwrap_err().to_string();
+        assert!(alone.starts_with("20250101_a.down.sql: undoes nothing"), "{alone}");
     }
 
     #[test]
@@ -178,6 +149,7 @@ mod tests {
         for name in ["users.sql", "20250231_users.sql", "2025011_users.sql", "20250101.sql"] {
             assert!(matches!(File::parse(name.into(), ""), Err(FileError::Name(_))), "{name}");
         }
-        assert!(matches!(File::parse("20250101_a.sql".into(), "-- oldest-app: x"), Err(FileError::OldestApp(_))));
+        let refused = File::parse("20250101_a.sql".into(), "-- oldest-app: x").unwrap_err().to_string();
+        assert_eq!(refused, "20250101_a.sql: the header `-- oldest-app:` needs a version as in 1.2.3");
     }
 }

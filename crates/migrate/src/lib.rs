@@ -6,17 +6,22 @@
 mod apply;
 mod connect;
 mod file;
+mod header;
+pub mod lint;
 mod login;
+mod new;
 mod patience;
 mod place;
 pub mod roles;
 mod status;
 mod table;
+mod words;
 
 pub use apply::{Applied, UpError, up};
 pub use connect::{ConnectError, connect};
 pub use file::{File, FileError, Files};
 pub use login::{LoginProblem, login_problem};
+pub use new::{NewError, new};
 pub use place::Place;
 pub use status::{Entry, State, status};
 pub use table::Record;

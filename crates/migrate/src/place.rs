@@ -22,7 +22,7 @@ const SHOWN: usize = 120;
 
 impl Place {
     /// By the number of bytes before it.
-    fn after(sql: &str, bytes: usize) -> Self {
+    pub(crate) fn after(sql: &str, bytes: usize) -> Self {
         let before = &sql[..bytes];
         let start = before.rfind('\n').map_or(0, |end| end + 1);
         let text = sql[start..].lines().next().unwrap_or_default().to_owned();

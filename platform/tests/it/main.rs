@@ -6,6 +6,7 @@ mod dev;
 mod guides;
 mod kill;
 mod kill_webhooks;
+mod migrate;
 mod process;
 mod serve;
 mod smoke;

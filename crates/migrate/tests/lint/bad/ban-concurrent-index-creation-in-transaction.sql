@@ -1,0 +1,2 @@
+CREATE INDEX CONCURRENTLY people_by_name ON people (name);
+SELECT 1;

@@ -1,0 +1,1 @@
+UPDATE people SET name = 'a', name = 'b' WHERE id = '1';

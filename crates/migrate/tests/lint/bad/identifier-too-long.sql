@@ -1,0 +1,1 @@
+CREATE TABLE people_people_people_people_people_people_people_people_people_people_x (id uuid);

@@ -1,0 +1,2 @@
+-- no-transaction
+ALTER TABLE people ADD COLUMN nickname text;

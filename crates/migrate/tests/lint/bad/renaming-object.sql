@@ -1,0 +1,1 @@
+ALTER VIEW humans RENAME TO persons;

@@ -1,0 +1,1 @@
+REINDEX INDEX people_by_name;

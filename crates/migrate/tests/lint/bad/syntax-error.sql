@@ -1,0 +1,1 @@
+CREATE TABEL people (id uuid);

@@ -1,0 +1,1 @@
+ALTER TABLE people ADD CONSTRAINT people_org FOREIGN KEY (org_id) REFERENCES orgs (id) NOT VALID;

@@ -1,0 +1,1 @@
+ALTER TABLE people ADD CONSTRAINT people_pkey PRIMARY KEY USING INDEX people_by_id;

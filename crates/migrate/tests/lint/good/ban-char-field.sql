@@ -1,0 +1,1 @@
+CREATE TABLE people (code text CHECK (length(code) = 3));

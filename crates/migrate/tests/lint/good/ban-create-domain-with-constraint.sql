@@ -1,0 +1,1 @@
+CREATE DOMAIN age AS bigint;

@@ -1,0 +1,1 @@
+CREATE TABLE platforms (id uuid PRIMARY KEY);

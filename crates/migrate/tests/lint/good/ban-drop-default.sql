@@ -1,0 +1,1 @@
+ALTER TABLE people ALTER COLUMN name SET DEFAULT '';

@@ -1,0 +1,1 @@
+ALTER TABLE people ADD CONSTRAINT people_age CHECK (age > 0) NOT VALID;

@@ -1,0 +1,3 @@
+-- oldest-app: 0.1.9
+-- lint:allow ban-drop-table nobody reads it
+DROP TABLE people;

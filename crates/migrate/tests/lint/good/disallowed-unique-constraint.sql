@@ -1,0 +1,1 @@
+ALTER TABLE people ADD CONSTRAINT people_email UNIQUE USING INDEX people_by_email;

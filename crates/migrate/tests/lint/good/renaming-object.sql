@@ -1,0 +1,1 @@
+CREATE VIEW persons AS SELECT id, name FROM people;

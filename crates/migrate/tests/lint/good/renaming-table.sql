@@ -1,0 +1,1 @@
+CREATE VIEW humans AS SELECT id, name FROM people;

@@ -1,0 +1,2 @@
+-- no-transaction
+ALTER TABLE events DETACH PARTITION events_2025 CONCURRENTLY;

@@ -1,0 +1,42 @@
+//! `platform migrate`, as an operator runs it.
+
+use crate::process::{folder, platform};
+use std::{fs, process::Output};
+use testing::Database;
+
+fn migrate(url: &str, arguments: &[&str]) -> Output {
+    platform().arg("migrate").args(arguments).env("DATABASE_URL", url).output().unwrap()
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap() + &String::from_utf8_lossy(&output.stderr)
+}
+
+#[tokio::test]
+async fn status_tells_by_its_exit_code_when_asked_and_needs_no_more_than_readonly_user() {
+    let database = Database::new().await;
+    let reader = database.url("readonly_user");
+    let code = |arguments: &[&str]| migrate(&reader, arguments).status.code();
+    assert_eq!(code(&["status", "--exit-code"]), Some(0));
+    let owner = database.client("admin_user").await;
+    owner.batch_execute("DELETE FROM _migrations WHERE name LIKE '20250127%'").await.unwrap();
+    assert_eq!((code(&["status"]), code(&["status", "--exit-code"])), (Some(0), Some(2)));
+    owner.batch_execute("UPDATE _migrations SET checksum = '\\x00' WHERE name LIKE '20250101%'").await.unwrap();
+    assert_eq!((code(&["status"]), code(&["status", "--exit-code"])), (Some(0), Some(3)));
+    let printed = text(&migrate(&reader, &["status"]));
+    assert!(printed.starts_with("! 20250101_create_users_table.sql (changed)\n✓ 20250105"), "{printed}");
+}
+
+#[test]
+fn a_new_file_is_written_and_the_linter_sees_what_goes_into_it() {
+    let folder = folder();
+    let dir = folder.path().to_str().unwrap();
+    let run = |arguments: &[&str]| migrate("", &[arguments, &["--dir", dir]].concat());
+    let path = text(&run(&["new", "drop_people", "--down"])).lines().next().unwrap().to_owned();
+    assert!(path.ends_with("_drop_people.sql"), "{path}");
+    assert!(run(&["lint"]).status.success());
+    fs::write(&path, "DROP TABLE people;\n").unwrap();
+    let found = run(&["lint", "--format", "json"]);
+    assert_eq!(found.status.code(), Some(1));
+    assert!(text(&found).contains("\"rule\":\"ban-drop-table\",\"line\":1,\"column\":1"), "{}", text(&found));
+}
