@@ -4,6 +4,7 @@ use crate::{
     File, Files, connect,
     patience::Patience,
     place::Place,
+    running::{self, Running},
     status::{State, status},
     table,
 };
@@ -13,10 +14,7 @@ use std::{
     pin::pin,
     time::{Duration, Instant},
 };
-use tokio_postgres::{
-    Client, Error, SimpleQueryMessage,
-    error::{ErrorPosition, SqlState},
-};
+use tokio_postgres::{Client, Error, SimpleQueryMessage, error::ErrorPosition};
 use uuid::Uuid;
 
 /// The advisory lock of whoever migrates: the ASCII bytes of "eapmigrt".
@@ -179,19 +177,10 @@ async fn require_roles(client: &Client) -> Result<(), UpError> {
 
 async fn refuse_while_older_run(client: &Client, file: &File) -> Result<(), UpError> {
     let Some(oldest) = &file.oldest_app else { return Ok(()) };
-    let running = "SELECT service, version FROM instances WHERE seen_at > now() - interval '2 minutes'";
-    let running = match client.query(running, &[]).await {
-        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(()),
-        running => running?,
-    };
-    for row in running {
-        let (service, version): (String, String) = (row.try_get(0)?, row.try_get(1)?);
-        // A version that cannot be read says nothing of what its image can stand.
-        if version.parse::<Version>().map_or(true, |running| running < *oldest) {
-            return Err(UpError::TooOld { file: file.name.clone(), oldest: oldest.clone(), service, version });
-        }
-    }
-    Ok(())
+    let older = running::seen(client).await?.into_iter().find(|running| running.is_older_than(oldest));
+    older.map_or(Ok(()), |Running { service, version }| {
+        Err(UpError::TooOld { file: file.name.clone(), oldest: oldest.clone(), service, version })
+    })
 }
 
 /// One file and its record, in one transaction; a lock that is not had is tried for again.

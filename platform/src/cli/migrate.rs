@@ -18,6 +18,15 @@ pub(crate) enum MigrateCommand {
         #[arg(long)]
         exit_code: bool,
     },
+    /// What `up` would do: locks, cost on this database, who is in the way, what undoes it; writes nothing
+    #[command(
+        after_help = "Examples:\n  platform migrate plan\n  platform migrate plan --json | jq '.files[].statements[] | {sql, lock, work, duration}'\n\nNeeds DATABASE_URL of admin_user. The same files on the same state have the same hash."
+    )]
+    Plan {
+        /// For programs
+        #[arg(long)]
+        json: bool,
+    },
     /// Applies what is pending
     #[command(after_help = "Example:\n  platform migrate up\n\nNeeds DATABASE_URL of admin_user.")]
     Up,

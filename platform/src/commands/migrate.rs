@@ -10,6 +10,7 @@ use std::process::ExitCode;
 pub(crate) async fn run(command: MigrateCommand) -> Result<ExitCode> {
     match command {
         MigrateCommand::Status { json, exit_code } => status(json, exit_code).await,
+        MigrateCommand::Plan { json } => plan(json).await,
         MigrateCommand::Up => up().await,
         MigrateCommand::New { name, down, dir } => files::new(&dir, &name, down),
         MigrateCommand::Lint { format, release, dir } => files::lint(&dir, release, format),
@@ -35,6 +36,17 @@ async fn status(json: bool, exit_code: bool) -> Result<ExitCode> {
         }
     }
     Ok(if exit_code { verdict(&entries) } else { ExitCode::SUCCESS })
+}
+
+async fn plan(json: bool) -> Result<ExitCode> {
+    let (client, files) = connected().await?;
+    let plan = migrate::plan::plan(&client, &files).await?;
+    if json {
+        println!("{}", serde_json::to_string(&plan)?);
+    } else {
+        print!("{}", migrate::plan::human(&plan));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn up() -> Result<ExitCode> {

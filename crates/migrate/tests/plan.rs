@@ -1,0 +1,180 @@
+//! What `plan` says, compared with what PostgreSQL does.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and tell")]
+
+use migrate::{
+    Client, Files,
+    plan::{self, Mode, Undo, Work},
+    roles, up,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+use testing::Database;
+
+/// One statement a line, each on the schema below.
+const CORPUS: &str = include_str!("plan/corpus.sql");
+const SCHEMA: &str = include_str!("plan/schema.sql");
+
+type Locks = BTreeMap<String, Mode>;
+
+async fn prepared() -> (Database, Client) {
+    let database = Database::empty().await;
+    let client = database.client("postgres").await;
+    client.batch_execute(SCHEMA).await.unwrap();
+    (database, client)
+}
+
+/// What `plan` says of one statement.
+async fn planned(client: &Client, sql: &str) -> plan::PlannedStatement {
+    let header = if alone(sql) { "-- no-transaction\n" } else { "" };
+    let files = Files::embedded(&[("20250101_a.sql", &format!("{header}{sql};"))]).unwrap();
+    let mut plan = plan::plan(client, &files).await.unwrap();
+    plan.files.remove(0).statements.remove(0)
+}
+
+/// Whether it cannot run in a transaction.
+fn alone(sql: &str) -> bool {
+    sql.starts_with("VACUUM") || sql.contains("CONCURRENTLY") && !sql.starts_with("REFRESH")
+}
+
+/// By number: a name may be another one by then, or gone.
+const SEEN: &str = "SELECT relation, mode, granted FROM pg_locks WHERE pid = $1 AND relation = ANY($2)";
+
+/// Tables and the like are all compared; indexes and sequences only where the statement names them.
+async fn compared(client: &Client, said: &Locks) -> BTreeMap<u32, String> {
+    let all = "SELECT oid, relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace
+        AND (relkind IN ('r', 'p', 'm', 'v') OR relname = ANY($1))";
+    let rows = client.query(all, &[&said.keys().collect::<Vec<_>>()]).await.unwrap();
+    rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+}
+
+fn strongest(rows: &[tokio_postgres::Row], names: &BTreeMap<u32, String>) -> Locks {
+    let mut locks = Locks::new();
+    for row in rows {
+        let mode = Mode::of_pg_locks(row.get(1)).unwrap();
+        let known = locks.entry(names[&row.get(0)].clone()).or_insert(mode);
+        *known = mode.max(*known);
+    }
+    locks
+}
+
+/// The locks after the statement ran, in its transaction; and the tables that have another file now.
+async fn observed(client: &Client, sql: &str, names: &BTreeMap<u32, String>) -> Result<(Locks, bool), String> {
+    client.batch_execute("BEGIN").await.unwrap();
+    let files = "SELECT string_agg(oid::text || relfilenode, ' ' ORDER BY oid) FROM pg_class WHERE relkind IN ('r', 'm')
+        AND relnamespace IN ('public'::regnamespace, 'archive'::regnamespace) AND relname <> 'fresh' AND relname <> 'm'";
+    let existing = |oids: &str| oids.split(' ').map(str::to_owned).collect::<BTreeSet<_>>();
+    let before: String = client.query_one(files, &[]).await.unwrap().get(0);
+    if let Err(error) = client.batch_execute(sql).await {
+        client.batch_execute("ROLLBACK").await.unwrap();
+        return Err(error.as_db_error().unwrap().message().to_owned());
+    }
+    let me: i32 = client.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
+    let rows = client.query(SEEN, &[&me, &names.keys().collect::<Vec<_>>()]).await.unwrap();
+    let gone = ["DROP SCHEMA", "SET SCHEMA"].iter().any(|words| sql.contains(words));
+    let after: String = if gone { before.clone() } else { client.query_one(files, &[]).await.unwrap().get(0) };
+    client.batch_execute("ROLLBACK").await.unwrap();
+    let rewritten = existing(&after).difference(&existing(&before)).next().is_some();
+    Ok((strongest(&rows, names), rewritten))
+}
+
+/// What a statement that runs alone asks for first, while somebody holds what lets readers and writers pass only.
+async fn asked_for(database: &Database, client: &Client, sql: &str, said: &Locks) -> Locks {
+    let table = said.keys().find(|name| ["people", "parts"].contains(&name.as_str())).unwrap();
+    let holder = database.client("postgres").await;
+    holder.batch_execute(&format!("BEGIN; LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE")).await.unwrap();
+    let pid: i32 = client.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
+    let mut names = compared(client, said).await;
+    names.retain(|_, name| name == table);
+    let look = async {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let rows = holder.query(SEEN, &[&pid, &names.keys().collect::<Vec<_>>()]).await.unwrap();
+            if rows.iter().any(|row| !row.get::<_, bool>(2)) {
+                holder.batch_execute("ROLLBACK").await.unwrap();
+                return strongest(&rows, &names);
+            }
+            assert!(Instant::now() < deadline, "{sql} waits for nobody");
+            tokio::task::yield_now().await;
+        }
+    };
+    let (ran, locks) = tokio::join!(client.batch_execute(sql), look);
+    ran.unwrap();
+    locks
+}
+
+#[tokio::test]
+async fn the_lock_of_every_statement_of_the_corpus_is_the_one_that_postgresql_takes() {
+    let corpus: Vec<_> = CORPUS.lines().filter(|line| !line.is_empty()).collect();
+    assert!(corpus.len() >= 120, "{}", corpus.len());
+    let (_database, client) = prepared().await;
+    let mut wrong = Vec::new();
+    for sql in &corpus {
+        let said = planned(&client, sql).await;
+        let rewrites = said.work == Work::Rewrite;
+        let mut locks: Locks = said.locks.iter().map(|lock| (lock.relation.clone(), lock.mode)).collect();
+        let (seen, rewritten) = if alone(sql) {
+            let (database, client) = prepared().await;
+            let seen = asked_for(&database, &client, sql, &locks).await;
+            locks.retain(|name, _| seen.contains_key(name));
+            (seen, rewrites)
+        } else {
+            let (seen, rewritten) = match observed(&client, sql, &compared(&client, &locks).await).await {
+                Ok(seen) => seen,
+                Err(error) => {
+                    wrong.push(format!("{sql}: {error}"));
+                    continue;
+                }
+            };
+            // TRUNCATE and a refresh begin a new file without writing old rows anew, or write through a copy.
+            (seen, if sql.starts_with("TRUNCATE") || sql.starts_with("REFRESH") { rewrites } else { rewritten })
+        };
+        if seen != locks || rewritten != rewrites {
+            wrong.push(format!("{sql}\n   said {locks:?} rewrites {rewrites}\n   seen {seen:?} rewrites {rewritten}"));
+        }
+    }
+    println!("{} of {} statements are as planned", corpus.len() - wrong.len(), corpus.len());
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), corpus.len(), wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn a_plan_names_sizes_blockers_images_and_what_undoes_it_and_writes_nothing() {
+    let database = Database::empty().await;
+    roles::ensure(&database.client("postgres").await).await.unwrap();
+    let owner = database.client("admin_user").await;
+    let first = (
+        "20250101_a.sql",
+        "CREATE TABLE people (id int); CREATE TABLE instances (service text, version text, seen_at timestamptz)",
+    );
+    up(&owner, &Files::embedded(&[first]).unwrap(), |_| {}).await.unwrap();
+    let filled = "INSERT INTO people SELECT generate_series(1, 50000); ANALYZE people; INSERT INTO instances VALUES ('auth', '1.1.0', now())";
+    owner.batch_execute(filled).await.unwrap();
+    let reader = database.client("admin_user").await;
+    reader.batch_execute("BEGIN; LOCK TABLE people IN ACCESS SHARE MODE").await.unwrap();
+    let second = (
+        "20250102_b.sql",
+        "-- oldest-app: 1.2.0\nALTER TABLE people ALTER COLUMN id TYPE bigint;\nDO $$ BEGIN END $$;",
+    );
+    let files = Files::embedded(&[first, second, ("20250102_b.down.sql", "SELECT 1")]).unwrap();
+    let planned = plan::plan(&owner, &files).await.unwrap();
+    let file = &planned.files[0];
+    assert_eq!((file.undo, file.can_no_longer_run[0].to_string().as_str()), (Undo::Down, "auth 1.1.0"));
+    let lock = &file.statements[0].locks[0];
+    assert_eq!((lock.rows, lock.bytes > 1_000_000), (Some(50_000), true));
+    let text = plan::human(&planned);
+    for part in [
+        "ACCESS EXCLUSIVE: keeps out whoever reads or writes; writes every row anew",
+        "holds ACCESS SHARE on people",
+        "runs now and could not any more: auth 1.1.0",
+        "runs a body that nobody looked into; unknown",
+        &planned.hash,
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert_eq!(plan::plan(&owner, &files).await.unwrap().hash, planned.hash);
+    let other = Files::embedded(&[first, (second.0, "SELECT 1")]).unwrap();
+    assert_ne!(plan::plan(&owner, &other).await.unwrap().hash, planned.hash);
+    let json = serde_json::to_value(&planned).unwrap();
+    assert_eq!(json["files"][0]["statements"][0]["lock"], "ACCESS_EXCLUSIVE");
+}
