@@ -49,6 +49,16 @@ enum Command {
         #[command(subcommand)]
         command: migrate::MigrateCommand,
     },
+    /// Backups of the database named by DATABASE_URL: made, listed, verified, restored
+    #[command(
+        after_help = "Examples:\n  platform backup create --folder /var/backups\n  platform backup verify\n  platform backup restore api_platform-20250117-140000\n  platform backup create --rds prod-db\n\nNeeds the login admin_user, and pg_dump and pg_restore as new as the server."
+    )]
+    Backup {
+        #[command(subcommand)]
+        command: commands::backup::BackupCommand,
+        #[command(flatten)]
+        options: commands::backup::Options,
+    },
     /// Every setting, with its value and where that comes from
     #[command(after_help = "Examples:\n  platform settings\n  LOG_LEVEL=debug platform settings | grep -A1 LOG_LEVEL")]
     Settings,
@@ -177,6 +187,7 @@ async fn run(command: Command) -> Result<ExitCode> {
         Command::Dev { command: Some(DevCommand::Env), data_dir, .. } => dev::environment::print(&data_dir).await,
         Command::Dev { command: Some(DevCommand::Psql), data_dir, .. } => dev::environment::psql(&data_dir),
         Command::Migrate { command } => commands::migrate::run(command).await,
+        Command::Backup { command, options } => commands::backup::run(command, options).await,
         Command::Settings => Ok(commands::print(&crate::settings::Settings::from_environment()?.table())),
         Command::Keys { command } => commands::keys::run(command).await,
         Command::Secrets { command: SecretsCommand::Init } => Ok(commands::secrets_init()),

@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, reason = "a command talks on standard output")]
 
 pub(crate) mod admin;
+pub(crate) mod backup;
 pub(crate) mod generate;
 pub(crate) mod keys;
 pub(crate) mod migrate;

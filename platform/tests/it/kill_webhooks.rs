@@ -13,7 +13,7 @@ use std::{
 use testing::Database;
 use tokio::{net::TcpListener, task::JoinSet, time::sleep};
 
-type Seen = Arc<Mutex<BTreeMap<String, usize>>>;
+pub(crate) type Seen = Arc<Mutex<BTreeMap<String, usize>>>;
 
 /// Messages that wait when the first process dies; `EAP_TEST_LONG` makes it the ten thousand of the long run.
 fn count() -> usize {
@@ -21,7 +21,7 @@ fn count() -> usize {
 }
 
 /// A receiver that takes its time, so that processes die with deliveries in flight.
-async fn receiver() -> (String, Seen) {
+pub(crate) async fn receiver() -> (String, Seen) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (url, seen) = (format!("http://{}/", listener.local_addr().unwrap()), Seen::default());
     let receive = async |State(seen): State<Seen>, headers: HeaderMap| {

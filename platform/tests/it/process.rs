@@ -122,8 +122,16 @@ impl Dev {
     }
 
     /// The same, told something.
-    pub(crate) async fn spawn(mut command: Command, database: &Database, folder: &Path) -> Self {
-        let port = free_port();
+    pub(crate) async fn spawn(command: Command, database: &Database, folder: &Path) -> Self {
+        Self::spawn_on(command, database, folder, free_port()).await
+    }
+
+    /// On a port that another had before, or will have.
+    pub(crate) async fn start_on(database: &Database, folder: &Path, port: u16) -> Self {
+        Self::spawn_on(platform(), database, folder, port).await
+    }
+
+    async fn spawn_on(mut command: Command, database: &Database, folder: &Path, port: u16) -> Self {
         command.args(["dev", "--port", &port.to_string(), "--data-dir"]).arg(folder);
         command.env("DATABASE_URL", database.app_url()).env("EAP_RATE_LIMIT_ADDRESS", "0");
         command.env("EAP_RATE_LIMIT_PERSON", "0").stdout(Stdio::null()).stderr(Stdio::null());

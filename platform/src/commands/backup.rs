@@ -1,0 +1,136 @@
+//! `platform backup`
+
+use crate::settings::Settings;
+use anyhow::Result;
+use backup::{Backup, Folder, Progress, rds};
+use clap::Subcommand;
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
+use types::Clock;
+
+#[derive(Subcommand)]
+pub(crate) enum BackupCommand {
+    /// Dumps the database, or has RDS take a snapshot of an instance
+    Create {
+        /// An instance of Amazon RDS instead of DATABASE_URL; needs the program `aws`
+        #[arg(long, value_name = "INSTANCE")]
+        rds: Option<String>,
+    },
+    /// What is there, newest first
+    List {
+        /// Snapshots of an instance of Amazon RDS instead
+        #[arg(long, value_name = "INSTANCE")]
+        rds: Option<String>,
+    },
+    /// Restores a backup into a scratch database, and compares every table with what was dumped
+    Verify {
+        /// The newest without
+        id: Option<String>,
+        /// A login that may create databases; without it a server of its own on this machine
+        #[arg(long, value_name = "URL")]
+        server: Option<String>,
+    },
+    /// Restores a backup into the database of DATABASE_URL; nobody stays signed in
+    Restore {
+        id: String,
+        /// Drops what is in the database first
+        #[arg(long)]
+        replace: bool,
+    },
+}
+
+/// What all of them take.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Where backups lie
+    #[arg(long, default_value = "backups", global = true)]
+    folder: PathBuf,
+    /// Tables at a time
+    #[arg(long, default_value_t = 2, global = true)]
+    jobs: usize,
+    /// For programs
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+pub(crate) async fn run(command: BackupCommand, options: Options) -> Result<ExitCode> {
+    let (folder, jobs, json) = (Folder::new(&options.folder), options.jobs.max(1), options.json);
+    let clock = Clock::system();
+    match command {
+        BackupCommand::Create { rds: Some(instance) } => {
+            let snapshot = rds::create(&instance, &clock, |percent| show(&format!("{percent} %"))).await?;
+            say(json, &snapshot, || format!("✓ {} is available", snapshot.id))
+        }
+        BackupCommand::Create { rds: None } => {
+            let url = database_url()?;
+            let made = backup::create(&url, &folder, jobs, &clock, tables("dumped")).await?;
+            say(json, &made, || {
+                let rows: i64 = made.tables.values().map(|table| table.rows).sum();
+                let (tables, bytes) = (made.tables.len(), made.bytes);
+                format!("✓ {}: {tables} tables, {rows} rows, {bytes} bytes", made.id)
+            })
+        }
+        BackupCommand::List { rds: Some(instance) } => {
+            let snapshots = rds::list(&instance).await?;
+            let line = |snapshot: &rds::Snapshot| format!("{}  {}", snapshot.id, snapshot.status);
+            say(json, &snapshots, || snapshots.iter().map(line).collect::<Vec<_>>().join("\n"))
+        }
+        BackupCommand::List { rds: None } => {
+            let all = folder.list()?;
+            say(json, &all, || all.iter().map(line).collect::<Vec<_>>().join("\n"))
+        }
+        BackupCommand::Verify { id, server } => {
+            let place = folder.find(id.as_deref())?;
+            let at = backup::verify(&folder, &place, server.as_deref(), jobs, &clock, tables("restored")).await?;
+            let id = place.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let verified = serde_json::json!({ "id": id, "verified_at": at });
+            say(json, &verified, || format!("✓ {id} was restored, and every table is as it was dumped"))
+        }
+        BackupCommand::Restore { id, replace } => {
+            let place = folder.find(Some(&id))?;
+            let restored = backup::restore(&database_url()?, &place, replace, jobs, tables("restored")).await?;
+            say(json, &restored, || {
+                let (sessions, keys) = (restored.sessions_ended, restored.signing_keys_retired);
+                format!(
+                    "✓ {id} is restored; {sessions} sessions ended, {keys} signing keys retired. Start the services"
+                )
+            })
+        }
+    }
+}
+
+fn database_url() -> Result<String> {
+    Ok(Settings::from_environment()?.required("DATABASE_URL")?.to_owned())
+}
+
+fn line(backup: &Backup) -> String {
+    let Backup { manifest, verified_at } = backup;
+    let verified = verified_at.map_or_else(|| "not verified".to_owned(), |at| format!("verified {at}"));
+    format!("{}  {} bytes  {verified}", manifest.id, manifest.bytes)
+}
+
+/// The result, for programs or for people.
+fn say(json: bool, value: &impl serde::Serialize, text: impl FnOnce() -> String) -> Result<ExitCode> {
+    show("");
+    let text = if json { serde_json::to_string(value)? } else { text() };
+    if !text.is_empty() {
+        println!("{text}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn tables(done: &'static str) -> impl FnMut(Progress) {
+    move |Progress { tables, of }| show(&format!("{tables} of {of} tables {done}"))
+}
+
+/// One line that is written over, for somebody who looks on.
+fn show(text: &str) {
+    let mut err = io::stderr();
+    if err.is_terminal() {
+        let _ = write!(err, "\r\x1b[2K{text}");
+        let _ = err.flush();
+    }
+}
