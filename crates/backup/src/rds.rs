@@ -23,6 +23,9 @@ pub struct Snapshot {
     /// How much of it is done.
     #[serde(alias = "PercentProgress", default)]
     pub percent: i64,
+    /// When it was begun, as Amazon writes it; none: it has not.
+    #[serde(alias = "SnapshotCreateTime", default)]
+    pub created_at: Option<String>,
 }
 
 /// How often its state is asked.
@@ -60,8 +63,8 @@ pub async fn create(instance: &str, clock: &Clock, mut tell: impl FnMut(i64)) ->
 /// All of an instance, newest first.
 pub async fn list(instance: &str) -> Result<Vec<Snapshot>, BackupError> {
     let mut all = snapshots(&patiently("describe-db-snapshots", &["--db-instance-identifier", instance]).await?);
-    // Their ids end with their moments.
-    all.sort_by_key(|snapshot| Reverse(snapshot.id.clone()));
+    // Amazon's own have other ids; moments of one form are in the order of their letters.
+    all.sort_by_key(|snapshot| Reverse(snapshot.created_at.clone()));
     Ok(all)
 }
 
@@ -145,10 +148,11 @@ mod tests {
     #[test]
     fn the_answer_of_aws_is_read() {
         let answer = serde_json::json!({ "DBSnapshots": [
-            { "DBSnapshotIdentifier": "prod-db-snapshot-20250117-140000", "Status": "creating", "PercentProgress": 41 }
+            { "DBSnapshotIdentifier": "prod-db-snapshot-20250117-140000", "Status": "creating", "PercentProgress": 41 },
+            { "DBSnapshotIdentifier": "by-hand", "Status": "available", "SnapshotCreateTime": "2025-01-10T14:00:00Z" }
         ] });
-        let snapshot =
-            Snapshot { id: "prod-db-snapshot-20250117-140000".into(), status: "creating".into(), percent: 41 };
-        assert_eq!(snapshots(&answer), [snapshot]);
+        let [first, second] = &snapshots(&answer)[..] else { panic!("two snapshots") };
+        assert_eq!((&*first.id, &*first.status, first.percent), ("prod-db-snapshot-20250117-140000", "creating", 41));
+        assert_eq!(second.created_at.as_deref(), Some("2025-01-10T14:00:00Z"));
     }
 }

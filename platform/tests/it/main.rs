@@ -3,6 +3,7 @@
 
 mod analytics;
 mod backup;
+mod backup_rds;
 mod dev;
 mod guides;
 mod kill;

@@ -1,0 +1,71 @@
+"""Amazon's RDS, as far as moto imitates it, behind a network and a service that have a bad day.
+
+Prints the port. Of the snapshots that are asked for, the first call is throttled, the second gets 503, the third is made
+and its answer lost; a snapshot is `creating` for the first times that it is asked for. `/trouble` says how often.
+"""
+
+import json
+import re
+import sys
+import threading
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs
+from urllib.request import Request, urlopen
+
+from moto.server import ThreadedMotoServer
+
+moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+moto.start()
+upstream = "http://%s:%s" % moto.get_host_and_port()
+calls = Counter()
+lock = threading.Lock()
+
+THROTTLED = b"""<ErrorResponse><Error><Type>Sender</Type><Code>Throttling</Code><Message>Rate exceeded</Message></Error>
+<RequestId>0</RequestId></ErrorResponse>"""
+
+
+class Proxy(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.answer(200, json.dumps(calls).encode())
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["content-length"]))
+        action = parse_qs(body.decode()).get("Action", [""])[0]
+        with lock:
+            calls[action] += 1
+            number = calls[action]
+        if action == "CreateDBSnapshot" and number == 1:
+            return self.answer(400, THROTTLED)
+        if action == "CreateDBSnapshot" and number == 2:
+            return self.answer(503, b"")
+        headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
+        try:
+            answer = urlopen(Request(upstream + self.path, data=body, headers=headers))
+            status, text = answer.status, answer.read()
+        except Exception as error:
+            status, text = error.code, error.read()
+        if action == "CreateDBSnapshot" and number == 3:
+            self.close_connection = True
+            return self.connection.close()
+        if action == "DescribeDBSnapshots" and number <= 2:
+            text = re.sub(rb"<Status>available</Status>", b"<Status>creating</Status>", text)
+            text = re.sub(rb"<PercentProgress>\d+<", b"<PercentProgress>%d<" % (number * 30), text)
+        self.answer(status, text)
+
+    def answer(self, status, text):
+        self.send_response(status)
+        self.send_header("content-type", "text/xml")
+        self.send_header("content-length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *_):
+        pass
+
+
+server = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+print(server.server_address[1], flush=True)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+# Ends with whoever started it.
+sys.stdin.read()
