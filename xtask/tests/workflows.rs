@@ -15,7 +15,7 @@ use tempfile::TempDir;
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 const NAMES: [&str; 4] = ["ci", "staging", "production", "deploy"];
 /// What reaches outside of the machine; nothing else has a stand-in.
-const OUTSIDE: [&str; 7] = ["aws", "curl", "docker", "helm", "kubectl", "npm", "rustup"];
+const OUTSIDE: [&str; 8] = ["aws", "curl", "docker", "helm", "kubectl", "npm", "platform", "rustup"];
 /// Writes down how it was called, and answers as the outside would.
 const STAND_IN: &str = r#"#!/bin/sh
 printf '%s' "${0##*/}" >> "$CALLS"
@@ -153,14 +153,6 @@ impl Runner {
     /// How the outside was called; what differs from run to run has names instead.
     fn calls(&self) -> String {
         let calls = fs::read_to_string(self.path("calls")).unwrap_or_default();
-        let moment = |word: &str| match word.split_once("-db-snapshot-") {
-            Some((instance, moment)) if moment.len() == "20250117-140000".len() => {
-                format!("{instance}-db-snapshot-MOMENT")
-            }
-            _ => word.to_owned(),
-        };
-        let line = |line: &str| line.split(' ').map(moment).collect::<Vec<_>>().join(" ") + "\n";
-        let calls: String = calls.lines().map(line).collect();
         calls.replace(&self.commit, "COMMIT").replace(&self.commit[..12], "COMMIT12")
     }
 }
@@ -207,8 +199,7 @@ fn a_hotfix_of_production_runs_the_steps_of_the_runbook_in_their_order() {
     docker create api-platform/auth-service:VERSION
     docker cp container:/platform bin/platform
     npm run migrate:status   (DATABASE_URL)
-    aws rds create-db-snapshot --db-instance-identifier prod-db --db-snapshot-identifier prod-db-snapshot-MOMENT
-    aws rds wait db-snapshot-available --db-snapshot-identifier prod-db-snapshot-MOMENT
+    platform backup create --rds prod-db
     npm run migrate:up   (DATABASE_URL)
     helm lint helm/api-platform
     helm template helm/api-platform -f helm/values-prod.yaml --debug
