@@ -151,8 +151,8 @@ async fn a_backup_is_verified_by_a_restore_and_both_moments_are_metrics() {
     world.run(&["verify"]).unwrap();
     let server = world.database.superuser_url();
     world.run(&["verify", &id, "--server", &server]).unwrap();
-    let scratch = "SELECT count(*) FROM pg_database WHERE datname LIKE 'verify%'";
-    let left: i64 = world.database.client("postgres").await.query_one(scratch, &[]).await.unwrap().get(0);
+    let scratch = "SELECT count(*) FROM pg_database WHERE datname LIKE 'verify%' || replace($1, '-', '_')";
+    let left: i64 = world.database.client("postgres").await.query_one(scratch, &[&id]).await.unwrap().get(0);
     assert_eq!(left, 0, "the scratch database is dropped");
     assert!(world.run(&["list"]).unwrap()[0]["verified_at"].is_string());
     let metrics = fs::read_to_string(world.folder.path().join("backup.prom")).unwrap();
@@ -238,8 +238,9 @@ async fn a_restore_that_is_killed_lets_no_service_start_and_is_simply_done_again
     let process = Process(child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
     // From another database: a restore refuses while somebody is in its own.
     let beside = Database::empty().await.client("postgres").await;
-    let loads = "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'COPY public.much (%'";
-    until(async || beside.query_one(loads, &[]).await.unwrap().get(0)).await;
+    let loads = "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'COPY public.much (%' AND datname = $1";
+    let name = id.split_once('-').unwrap().0;
+    until(async || beside.query_one(loads, &[&name]).await.unwrap().get(0)).await;
     process.kill();
     let owner = world.database.client("postgres").await;
     let applied = "SELECT to_regclass('_migrations') IS NULL";
