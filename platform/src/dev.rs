@@ -176,7 +176,7 @@ async fn migrated(cluster: &Cluster) -> Result<Option<Obstacle>> {
             return Ok(Some(Obstacle::OtherSchema(file)));
         }
         if of(migrate::State::Pending).is_some() {
-            migrate::up(&owner, &files, |_| {}).await?;
+            migrate::up(&owner, &files, &migrate::Options::default(), |_| {}).await?;
         }
         return Ok(None);
     }
@@ -189,7 +189,7 @@ async fn migrated(cluster: &Cluster) -> Result<Option<Obstacle>> {
     let superuser = migrate::connect(&cluster.url("postgres", DATABASE)).await?;
     migrate::roles::ensure(&superuser).await?;
     let owner = migrate::connect(&cluster.url("admin_user", DATABASE)).await?;
-    migrate::up(&owner, &files, |_| {}).await?;
+    migrate::up(&owner, &files, &migrate::Options::default(), |_| {}).await?;
     Ok(None)
 }
 

@@ -1,26 +1,22 @@
-//! `up`: what is pending, one file and one transaction after the other.
+//! `up`: what is pending, one file after the other.
 
 use crate::{
-    File, Files, connect,
+    Event, File, Files, Options, UpError, blockers, catalog,
     patience::Patience,
     place::Place,
     running::{self, Running},
+    session,
     status::{State, status},
+    steps::{self, Journal},
     table,
 };
 use futures_util::TryStreamExt;
-use semver::Version;
 use std::{
     pin::pin,
     time::{Duration, Instant},
 };
 use tokio_postgres::{Client, Error, SimpleQueryMessage, error::ErrorPosition};
 use uuid::Uuid;
-
-/// The advisory lock of whoever migrates: the ASCII bytes of "eapmigrt".
-const LOCK: i64 = 0x6561_706d_6967_7274;
-/// How long to wait for another migrator.
-const LOCK_WAIT: Duration = Duration::from_mins(10);
 
 /// A file that was applied just now.
 #[derive(Debug, Clone)]
@@ -31,92 +27,118 @@ pub struct Applied {
     pub took: Duration,
 }
 
-/// Why nothing, or nothing more, was applied; what was applied before stays.
-#[derive(Debug, thiserror::Error)]
-pub enum UpError {
-    /// The roles do not exist.
-    #[error(
-        "the database has no role {0}: make the roles first, with `platform migrate roles` as a login that may create roles"
-    )]
-    NoRole(String),
-    /// Files and database disagree.
-    #[error("{0}: an applied file must stay as it is; restore it, and write a new file for what has to change")]
-    Drift(String),
-    /// A pending file sorts before an applied one.
-    #[error("{pending} is pending but {applied} is applied already: give the pending file a later date")]
-    OutOfOrder {
-        /// Not applied.
-        pending: String,
-        /// Applied, and later.
-        applied: String,
-    },
-    /// An image that runs could not run any more.
-    #[error(
-        "{file} needs images of {oldest} or newer, but {service} {version} was seen within two minutes: deploy first, then migrate"
-    )]
-    TooOld {
-        /// The file.
-        file: String,
-        /// Its `oldest-app`.
-        oldest: Version,
-        /// Which service runs an older one.
-        service: String,
-        /// Which version.
-        version: String,
-    },
-    /// Another migrator did not finish in time.
-    #[error("another migrator holds the lock since {}s (process {pid} of the database); nothing was applied", LOCK_WAIT.as_secs())]
-    Locked {
-        /// Its server process.
-        pid: i32,
-    },
-    /// A file would leave the transaction that it shares with its record; nothing was applied.
-    #[error(
-        "{file}:{}:{}: a file runs in one transaction with its record, and may neither end it nor begin another\n{place}\nnothing was applied",
-        place.line, place.column
-    )]
-    TransactionControl {
-        /// The file.
-        file: String,
-        /// The statement.
-        place: Place,
-    },
-    /// A statement of a file failed; nothing of that file was applied.
-    #[error("{file}{}\nnothing of this file was applied", failure(place.as_ref(), message))]
-    Statement {
-        /// The file.
-        file: String,
-        /// What the server points at, or where the statement begins; none when neither is known.
-        place: Option<Place>,
-        /// The server's words.
-        message: String,
-    },
-    /// Anything else the server said.
-    #[error("{}", connect::described(.0))]
-    Database(#[from] Error),
-}
-
-/// Applies what is pending and tells of each file; returns when all are applied. A second migrator waits for the first.
-pub async fn up(client: &Client, files: &Files, mut tell: impl FnMut(&Applied)) -> Result<Vec<Applied>, UpError> {
-    require_roles(client).await?;
-    lock(client).await?;
-    let done = apply_pending(client, files, &mut tell).await;
-    if done.is_err() {
-        // Or what failed would be hidden behind "current transaction is aborted".
-        let _ = client.batch_execute("ROLLBACK").await;
-    }
-    let unlocked = client.query("SELECT pg_advisory_unlock($1)", &[&LOCK]).await;
-    let applied = done?;
-    unlocked?;
-    Ok(applied)
-}
-
-async fn apply_pending(
+/// Applies what is pending and tells what happens; returns when all are applied. A second migrator waits for the first.
+pub async fn up(
     client: &Client,
     files: &Files,
-    tell: &mut impl FnMut(&Applied),
+    options: &Options,
+    tell: impl FnMut(&Event),
 ) -> Result<Vec<Applied>, UpError> {
-    table::ensure(client).await?;
+    session::begin(client).await?;
+    let run = client.query_one("SELECT gen_random_uuid()", &[]).await?.try_get(0)?;
+    let done = Up { client, run, options, tell }.apply_pending(files).await;
+    session::end(client, done).await
+}
+
+struct Up<'a, T> {
+    client: &'a Client,
+    run: Uuid,
+    options: &'a Options,
+    tell: T,
+}
+
+impl<T: FnMut(&Event)> Up<'_, T> {
+    async fn apply_pending(&mut self, files: &Files) -> Result<Vec<Applied>, UpError> {
+        table::ensure(self.client).await?;
+        let pending = pending(self.client, files).await?;
+        let mut done = Vec::with_capacity(pending.len());
+        for file in pending {
+            self.refuse_while_older_run(file).await?;
+            let start = Instant::now();
+            if file.no_transaction {
+                self.apply_steps(file, start).await?;
+            } else {
+                self.apply_whole(file).await?;
+            }
+            let applied = Applied { name: file.name.clone(), took: start.elapsed() };
+            (self.tell)(&Event::Applied(&applied));
+            done.push(applied);
+        }
+        Ok(done)
+    }
+
+    async fn refuse_while_older_run(&self, file: &File) -> Result<(), UpError> {
+        let Some(oldest) = &file.oldest_app else { return Ok(()) };
+        let mut running = running::seen(self.client).await?;
+        running.extend(self.options.must_run.iter().cloned());
+        let older = running.into_iter().find(|running| running.is_older_than(oldest));
+        older.map_or(Ok(()), |Running { service, version }| {
+            Err(UpError::TooOld { file: file.name.clone(), oldest: oldest.clone(), service, version })
+        })
+    }
+
+    /// One file and its record, in one transaction; a lock that is not had is tried for again.
+    async fn apply_whole(&mut self, file: &File) -> Result<(), UpError> {
+        let mut patience = Patience::default();
+        loop {
+            match try_apply(self.client, self.run, file, Instant::now()).await {
+                Ok(()) => return Ok(()),
+                Err(Failure { error, ran }) => {
+                    patience.roll_back(self.client, error).await.map_err(|error| located(file, ran, error))?;
+                    self.wait(file, &mut patience).await?;
+                }
+            }
+        }
+    }
+
+    /// One statement after the other; what an earlier run has done is left out.
+    async fn apply_steps(&mut self, file: &File, start: Instant) -> Result<(), UpError> {
+        table::ensure_steps(self.client).await?;
+        for step in steps::of(file) {
+            let mut patience = Patience::default();
+            loop {
+                let journal = Journal::read(self.client, file).await?;
+                if journal.checksum.as_ref().is_some_and(|checksum| *checksum != file.checksum()) {
+                    return Err(UpError::BegunOtherwise(file.name.clone()));
+                }
+                if !journal.lacks(&step) {
+                    break;
+                }
+                if let Err(error) = steps::run(self.client, self.run, file, &journal, &step).await {
+                    let at = |error: Error| match error.as_db_error() {
+                        Some(db) => {
+                            let (file, message) = (file.name.clone(), db.message().to_owned());
+                            UpError::Statement { file, place: Some(step.place.clone()), message }
+                        }
+                        None => error.into(),
+                    };
+                    patience.roll_back(self.client, error).await.map_err(at)?;
+                    self.wait(file, &mut patience).await?;
+                }
+            }
+        }
+        self.client.batch_execute("BEGIN").await?;
+        table::record(self.client, self.run, file, start.elapsed()).await?;
+        self.client.execute("DELETE FROM _migration_steps WHERE name = $1", &[&file.name]).await?;
+        Ok(self.client.batch_execute("COMMIT").await?)
+    }
+
+    /// Tells who is in the way, ends those that were named for it, and waits for the rest.
+    async fn wait(&mut self, file: &File, patience: &mut Patience) -> Result<(), UpError> {
+        let locks: Vec<_> = steps::of(file).into_iter().flat_map(|step| step.locks).collect();
+        let found = blockers::of(self.client, &catalog::resolve(self.client, &locks).await?).await?;
+        (self.tell)(&Event::Waiting { file: &file.name, blockers: &found });
+        for blocker in found.iter().filter(|blocker| self.options.cancel.contains(&blocker.pid)) {
+            blockers::end(self.client, blocker.pid).await?;
+            (self.tell)(&Event::Ended(blocker));
+        }
+        patience.pause().await;
+        Ok(())
+    }
+}
+
+/// The files to apply, when nothing speaks against it.
+async fn pending<'a>(client: &Client, files: &'a Files) -> Result<Vec<&'a File>, UpError> {
     let entries = status(client, files).await?;
     if let Some(entry) = entries.iter().find(|entry| matches!(entry.state, State::Changed | State::Missing)) {
         return Err(UpError::Drift(entry.to_string()));
@@ -133,68 +155,11 @@ async fn apply_pending(
         if let Some(place) = Place::of_transaction_control(&file.sql) {
             return Err(UpError::TransactionControl { file: file.name.clone(), place });
         }
-    }
-    let run = client.query_one("SELECT gen_random_uuid()", &[]).await?.try_get(0)?;
-    let mut done = Vec::with_capacity(pending.len());
-    for file in pending {
-        refuse_while_older_run(client, file).await?;
-        let applied = apply(client, run, file).await?;
-        tell(&applied);
-        done.push(applied);
-    }
-    Ok(done)
-}
-
-/// Polls: a migrator that waits on the lock itself would deadlock with `CREATE INDEX CONCURRENTLY` of the one ahead.
-async fn lock(client: &Client) -> Result<(), UpError> {
-    let start = Instant::now();
-    loop {
-        let row = client
-            .query_one(
-                "SELECT pg_try_advisory_lock($1), (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted
-                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-                 AND (classid::bigint << 32 | objid::bigint) = $1 LIMIT 1)",
-                &[&LOCK],
-            )
-            .await?;
-        if row.try_get(0)? {
-            return Ok(());
-        }
-        if start.elapsed() > LOCK_WAIT {
-            return Err(UpError::Locked { pid: row.try_get::<_, Option<i32>>(1)?.unwrap_or_default() });
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
-async fn require_roles(client: &Client) -> Result<(), UpError> {
-    let missing =
-        "SELECT name FROM unnest($1::text[]) name WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)";
-    let rows = client.query(missing, &[&crate::roles::NAMES]).await?;
-    let missing = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<&str>, _>>()?;
-    if missing.is_empty() { Ok(()) } else { Err(UpError::NoRole(missing.join(", "))) }
-}
-
-async fn refuse_while_older_run(client: &Client, file: &File) -> Result<(), UpError> {
-    let Some(oldest) = &file.oldest_app else { return Ok(()) };
-    let older = running::seen(client).await?.into_iter().find(|running| running.is_older_than(oldest));
-    older.map_or(Ok(()), |Running { service, version }| {
-        Err(UpError::TooOld { file: file.name.clone(), oldest: oldest.clone(), service, version })
-    })
-}
-
-/// One file and its record, in one transaction; a lock that is not had is tried for again.
-async fn apply(client: &Client, run: Uuid, file: &File) -> Result<Applied, UpError> {
-    let mut patience = Patience::default();
-    loop {
-        let start = Instant::now();
-        match try_apply(client, run, file, start).await {
-            Ok(()) => return Ok(Applied { name: file.name.clone(), took: start.elapsed() }),
-            Err(Failure { error, ran }) => {
-                patience.again(client, error).await.map_err(|error| located(file, ran, error))?;
-            }
+        if let Some(place) = steps::unnamed(file) {
+            return Err(UpError::Unnamed { file: file.name.clone(), place });
         }
     }
+    Ok(pending)
 }
 
 /// What went wrong, and how many statements of the file ran before; none when it was not one of the file's.
@@ -229,9 +194,4 @@ fn located(file: &File, ran: Option<usize>, error: Error) -> UpError {
         _ => Place::of_statement(&file.sql, ran),
     });
     UpError::Statement { file: file.name.clone(), place, message: db.message().to_owned() }
-}
-
-fn failure(place: Option<&Place>, message: &str) -> String {
-    place
-        .map_or_else(|| format!(": {message}"), |place| format!(":{}:{}: {message}\n{place}", place.line, place.column))
 }

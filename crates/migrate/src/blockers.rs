@@ -72,3 +72,10 @@ pub(crate) async fn of(client: &Client, locks: &[Locked]) -> Result<Vec<Blocker>
     }
     Ok(found.into_values().collect())
 }
+
+/// Ends a session's statement, or the session when it only keeps its transaction open.
+pub(crate) async fn end(client: &Client, pid: i32) -> Result<(), Error> {
+    let end = "SELECT CASE WHEN state LIKE 'idle%' THEN pg_terminate_backend(pid) ELSE pg_cancel_backend(pid) END
+        FROM pg_stat_activity WHERE pid = $1";
+    client.query(end, &[&pid]).await.map(drop)
+}

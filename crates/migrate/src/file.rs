@@ -84,6 +84,12 @@ impl Files {
         &self.0
     }
 
+    /// Those whose name is wanted.
+    #[must_use]
+    pub fn only(&self, wanted: impl Fn(&str) -> bool) -> Self {
+        Self(self.0.iter().filter(|file| wanted(&file.name)).cloned().collect())
+    }
+
     /// The name of the newest, which is what a binary that carries them needs.
     pub fn newest(&self) -> Option<&str> {
         self.0.last().map(|file| file.name.as_str())

@@ -1,12 +1,14 @@
 //! Plain SQL files, applied in the order of their full names (runbook, Step 3).
 //!
-//! One strict order, one `up`, no dirty flag: a file and its record commit together, so a run that was killed at any
-//! moment is simply started again.
+//! One strict order, one `up`, no dirty flag: a file and its record commit together, or each of its statements with its
+//! place in the journal, so a run that was killed at any moment is simply started again.
 
 mod apply;
 mod blockers;
 mod catalog;
 mod connect;
+mod down;
+mod error;
 mod file;
 mod header;
 pub mod lint;
@@ -16,20 +18,31 @@ mod new;
 mod patience;
 mod place;
 pub mod plan;
+mod repair;
 pub mod roles;
 mod running;
+pub mod schema;
+mod session;
 mod status;
+mod steps;
 mod table;
+mod up;
+mod verify;
 mod words;
 
-pub use apply::{Applied, UpError, up};
+pub use apply::{Applied, up};
 pub use blockers::Blocker;
 pub use connect::{ConnectError, connect};
+pub use down::down;
+pub use error::UpError;
 pub use file::{File, FileError, Files};
 pub use login::{LoginProblem, login_problem};
 pub use new::{NewError, new};
 pub use place::Place;
+pub use repair::repair;
 pub use running::Running;
 pub use status::{Entry, State, status};
 pub use table::Record;
 pub use tokio_postgres::{Client, Error as PostgresError};
+pub use up::{Event, Options};
+pub use verify::{Difference, verify};

@@ -9,6 +9,7 @@ mod squawk;
 mod transaction;
 
 pub use report::{human, sarif};
+pub(crate) use transaction::runs_alone;
 
 use crate::{File, Files, Place};
 use semver::Version;

@@ -1,14 +1,20 @@
 //! How long a change waits for a busy table.
 
-use std::time::Duration;
+use rand::RngExt;
+use std::time::{Duration, Instant};
 use tokio_postgres::{Client, Error, error::SqlState};
 
 /// Counts the attempts of one transaction. A change that waits for a lock of a busy table lets everyone behind it wait:
 /// it gives up early and tries again.
 #[derive(Debug, Default)]
-pub(crate) struct Patience(u32);
+pub(crate) struct Patience {
+    attempts: u32,
+    since: Option<Instant>,
+}
 
-const ATTEMPTS: u32 = 10;
+/// After so long somebody must look.
+const LIMIT: Duration = Duration::from_mins(10);
+const LONGEST: Duration = Duration::from_secs(20);
 
 impl Patience {
     /// Opens each attempt. A server that does not look whether its client lives would go on with the statement of a
@@ -16,16 +22,19 @@ impl Patience {
     pub(crate) const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '500ms'; SET LOCAL statement_timeout = '1h';
         SET LOCAL client_connection_check_interval = '2s'";
 
-    /// Rolls a failed attempt back and returns when the next one may start; the error, when that would not help.
-    pub(crate) async fn again(&mut self, client: &Client, error: Error) -> Result<(), Error> {
+    /// Rolls a failed attempt back; the error, when another one would not help.
+    pub(crate) async fn roll_back(&mut self, client: &Client, error: Error) -> Result<(), Error> {
         // If even that fails the session is gone, which the error says already.
-        let _ = client.batch_execute("ROLLBACK").await;
-        if error.code() != Some(&SqlState::LOCK_NOT_AVAILABLE) || self.0 == ATTEMPTS {
-            return Err(error);
-        }
-        tracing::info!(attempt = self.0, "a table is busy: waits for its lock, tries again");
-        tokio::time::sleep(Duration::from_millis(100 << self.0.min(6))).await;
-        self.0 += 1;
-        Ok(())
+        let _ = client.batch_execute("ROLLBACK; RESET ALL").await;
+        let over = self.since.get_or_insert_with(Instant::now).elapsed() > LIMIT;
+        if error.code() != Some(&SqlState::LOCK_NOT_AVAILABLE) || over { Err(error) } else { Ok(()) }
+    }
+
+    /// Returns when the next attempt may start: later each time, and not at the same moment as another's.
+    pub(crate) async fn pause(&mut self) {
+        let longest = Duration::from_millis(100 << self.attempts.min(10)).min(LONGEST);
+        let part = rand::rng().random_range(0.5..1.0);
+        tokio::time::sleep(longest.mul_f64(part)).await;
+        self.attempts += 1;
     }
 }

@@ -11,7 +11,8 @@ pub use report::human;
 use crate::{
     Entry, File, Files, Place, State,
     blockers::{self, Blocker},
-    catalog, locks,
+    catalog,
+    locks::{self, Effect},
     running::{self, Running},
     status::status,
 };
@@ -142,9 +143,8 @@ pub async fn plan(client: &Client, files: &Files) -> Result<Plan, Error> {
 
 async fn plan_file(client: &Client, file: &File, running: &[Running]) -> Result<PlannedFile, Error> {
     let mut statements = Vec::new();
-    let tree = SourceFile::parse(&file.sql).tree();
-    for statement in tree.stmts().filter(|statement| !matches!(statement, Stmt::EmptyStmt(_))) {
-        statements.push(plan_statement(client, file, &statement).await?);
+    for (line, sql, effect) in effects(file) {
+        statements.push(plan_statement(client, line, sql, effect).await?);
     }
     let too_old = |it: &&Running| file.oldest_app.as_ref().is_some_and(|oldest| it.is_older_than(oldest));
     Ok(PlannedFile {
@@ -158,15 +158,23 @@ async fn plan_file(client: &Client, file: &File, running: &[Running]) -> Result<
     })
 }
 
-async fn plan_statement(client: &Client, file: &File, statement: &Stmt) -> Result<PlannedStatement, Error> {
-    let effect = locks::effect(statement);
+/// Line, text and effect of each statement.
+fn effects(file: &File) -> Vec<(usize, String, Effect)> {
+    let statements = SourceFile::parse(&file.sql).tree().stmts().filter(|it| !matches!(it, Stmt::EmptyStmt(_)));
+    let effect = |statement: Stmt| {
+        let line = Place::after(&file.sql, statement.syntax().text_range().start().into()).line;
+        (line, statement.syntax().to_string().trim_end_matches(';').to_owned(), locks::effect(&statement))
+    };
+    statements.map(effect).collect()
+}
+
+async fn plan_statement(client: &Client, line: usize, sql: String, effect: Effect) -> Result<PlannedStatement, Error> {
     let locks = catalog::resolve(client, &effect.locks).await?;
-    let at = statement.syntax().text_range().start().into();
-    // What is waited for is what exists; a lock that only lets others read costs nobody time.
+    // The largest relation decides.
     let bytes = locks.iter().map(|locked| locked.bytes).max().unwrap_or_default();
     Ok(PlannedStatement {
-        line: Place::after(&file.sql, at).line,
-        sql: statement.syntax().to_string().trim_end_matches(';').to_owned(),
+        line,
+        sql,
         lock: locks.iter().map(|locked| locked.mode).max(),
         work: effect.work,
         duration: Duration::of(effect.work, bytes),

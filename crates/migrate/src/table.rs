@@ -46,10 +46,33 @@ pub(crate) async fn ensure(client: &Client) -> Result<(), Error> {
     let mut patience = Patience::default();
     while let Some(missing) = missing(client).await? {
         if let Err(error) = client.batch_execute(&format!("{}; {missing} COMMIT", Patience::BEGIN)).await {
-            patience.again(client, error).await?;
+            patience.roll_back(client, error).await?;
+            patience.pause().await;
         }
     }
     Ok(())
+}
+
+/// What a file without a transaction has done so far; only there when it was needed.
+const STEPS: &str = "
+    CREATE TABLE IF NOT EXISTS _migration_steps (
+        name text COLLATE \"C\", step int, checksum bytea NOT NULL, run_id uuid NOT NULL,
+        begun_at timestamptz NOT NULL DEFAULT clock_timestamp(), done_at timestamptz, PRIMARY KEY (name, step)
+    )";
+
+/// What somebody answers for; only there when it was needed.
+const REPAIRS: &str = "
+    CREATE TABLE IF NOT EXISTS _migration_repairs (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL, was bytea NOT NULL, becomes bytea,
+        reason text NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp(), by text NOT NULL DEFAULT session_user
+    )";
+
+pub(crate) async fn ensure_steps(client: &Client) -> Result<(), Error> {
+    client.batch_execute(STEPS).await
+}
+
+pub(crate) async fn ensure_repairs(client: &Client) -> Result<(), Error> {
+    client.batch_execute(REPAIRS).await
 }
 
 async fn missing(client: &Client) -> Result<Option<&'static str>, Error> {

@@ -1,7 +1,7 @@
 //! Migrations on a real database: order, refusals, what a failure and a second migrator leave.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-use migrate::{Files, State, UpError, login_problem, roles, status, up};
+use migrate::{Files, Options, State, UpError, login_problem, roles, status, up};
 use private_postgres::{Cluster, Programs, Purpose};
 use std::time::Duration;
 use testing::Database;
@@ -37,7 +37,7 @@ async fn status_prints_the_runbooks_lines_and_writes_nothing() {
     assert_eq!(printed(&owner, &files(&[USERS])).await, ["✗ 20250101_users.sql (pending)"]);
     let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
     assert_eq!(owner.query_one(tables, &[]).await.unwrap().get::<_, i64>(0), 0);
-    up(&owner, &files(&[USERS]), |_| {}).await.unwrap();
+    up(&owner, &files(&[USERS]), &Options::default(), |_| {}).await.unwrap();
     let reader = database.client("readonly_user").await;
     let both = files(&[USERS, MFA]);
     assert_eq!(printed(&reader, &both).await, ["✓ 20250101_users.sql (applied)", "✗ 20250110_mfa.sql (pending)"]);
@@ -46,26 +46,26 @@ async fn status_prints_the_runbooks_lines_and_writes_nothing() {
 #[tokio::test]
 async fn an_applied_file_that_changed_or_vanished_stops_everything() {
     let (_database, owner) = fresh().await;
-    up(&owner, &files(&[USERS]), |_| {}).await.unwrap();
+    up(&owner, &files(&[USERS]), &Options::default(), |_| {}).await.unwrap();
     let changed = files(&[(USERS.0, "CREATE TABLE people (id bigint)"), MFA]);
     assert_eq!(status(&owner, &changed).await.unwrap()[0].state, State::Changed);
-    assert!(matches!(up(&owner, &changed, |_| {}).await, Err(UpError::Drift(_))));
-    assert!(matches!(up(&owner, &files(&[MFA]), |_| {}).await, Err(UpError::Drift(_))));
+    assert!(matches!(up(&owner, &changed, &Options::default(), |_| {}).await, Err(UpError::Drift(_))));
+    assert!(matches!(up(&owner, &files(&[MFA]), &Options::default(), |_| {}).await, Err(UpError::Drift(_))));
 }
 
 #[tokio::test]
 async fn a_pending_file_before_an_applied_one_is_refused() {
     let (_database, owner) = fresh().await;
-    up(&owner, &files(&[USERS]), |_| {}).await.unwrap();
+    up(&owner, &files(&[USERS]), &Options::default(), |_| {}).await.unwrap();
     let early = files(&[("20240101_early.sql", "SELECT 1"), USERS]);
-    assert!(matches!(up(&owner, &early, |_| {}).await, Err(UpError::OutOfOrder { .. })));
+    assert!(matches!(up(&owner, &early, &Options::default(), |_| {}).await, Err(UpError::OutOfOrder { .. })));
 }
 
 #[tokio::test]
 async fn a_failing_file_leaves_what_came_before_and_nothing_of_itself() {
     let (_database, owner) = fresh().await;
     let broken = files(&[USERS, ("20250110_bad.sql", "CREATE TABLE half (id int);\nALTER TABLE nowhere ADD x int;")]);
-    let error = up(&owner, &broken, |_| {}).await.unwrap_err().to_string();
+    let error = up(&owner, &broken, &Options::default(), |_| {}).await.unwrap_err().to_string();
     assert_eq!(
         error,
         "20250110_bad.sql:2:1: relation \"nowhere\" does not exist
@@ -75,17 +75,20 @@ nothing of this file was applied"
     );
     assert_eq!(printed(&owner, &broken).await, ["✓ 20250101_users.sql (applied)", "✗ 20250110_bad.sql (pending)"]);
     assert!(owner.query("SELECT FROM half", &[]).await.is_err());
-    up(&owner, &files(&[USERS, MFA]), |_| {}).await.unwrap();
+    up(&owner, &files(&[USERS, MFA]), &Options::default(), |_| {}).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_failing_statement_is_named_even_when_the_server_points_at_nothing() {
     let (_database, owner) = fresh().await;
     let broken = "CREATE TABLE half (id int CHECK (id > 0));;\n-- two\n  INSERT INTO half VALUES (1), (-1);\nSELECT 1";
-    let error = up(&owner, &files(&[("20250110_bad.sql", broken)]), |_| {}).await.unwrap_err().to_string();
+    let error =
+        up(&owner, &files(&[("20250110_bad.sql", broken)]), &Options::default(), |_| {}).await.unwrap_err().to_string();
     assert!(error.starts_with("20250110_bad.sql:3:3: new row for relation \"half\" violates"), "{error}");
     assert!(error.contains("\n      INSERT INTO half VALUES (1), (-1);\n      ^\n"), "{error}");
-    let error = up(&owner, &files(&[("20250110_bad.sql", "SELECT 1;\nSELECT é oops")]), |_| {}).await.unwrap_err();
+    let error = up(&owner, &files(&[("20250110_bad.sql", "SELECT 1;\nSELECT é oops")]), &Options::default(), |_| {})
+        .await
+        .unwrap_err();
     assert!(error.to_string().starts_with("20250110_bad.sql:2:8: column \"é\" does not exist"), "{error}");
 }
 
@@ -96,7 +99,7 @@ async fn what_a_file_sets_ends_with_it_and_what_fails_at_its_commit_names_it() {
         "SELECT pg_catalog.set_config('search_path', '', false); SET statement_timeout = '1ms'; SET ROLE admin_user";
     let late = "CREATE TABLE late (id int UNIQUE DEFERRABLE INITIALLY DEFERRED); INSERT INTO late VALUES (1), (1)";
     let all = files(&[("20250101_dump.sql", dump), USERS, ("20250110_late.sql", late)]);
-    let error = up(&owner, &all, |_| {}).await.unwrap_err().to_string();
+    let error = up(&owner, &all, &Options::default(), |_| {}).await.unwrap_err().to_string();
     assert!(error.starts_with("20250110_late.sql: duplicate key value"), "{error}");
     assert_eq!(status(&owner, &all).await.unwrap()[1].state, State::Applied);
 }
@@ -105,11 +108,11 @@ async fn what_a_file_sets_ends_with_it_and_what_fails_at_its_commit_names_it() {
 async fn a_file_that_would_leave_its_transaction_is_refused_before_anything_runs() {
     let (_database, owner) = fresh().await;
     let leaves = files(&[USERS, ("20250110_leaves.sql", "CREATE TABLE half (id int);\nCOMMIT;\nSELECT nonsense")]);
-    let error = up(&owner, &leaves, |_| {}).await.unwrap_err();
+    let error = up(&owner, &leaves, &Options::default(), |_| {}).await.unwrap_err();
     assert!(matches!(&error, UpError::TransactionControl { place, .. } if place.line == 2), "{error}");
     assert_eq!(printed(&owner, &leaves).await, ["✗ 20250101_users.sql (pending)", "✗ 20250110_leaves.sql (pending)"]);
     let body = "CREATE PROCEDURE p() LANGUAGE plpgsql AS $$ BEGIN COMMIT; END $$; DO $$ BEGIN PERFORM 1; END $$";
-    up(&owner, &files(&[("20250110_body.sql", body)]), |_| {}).await.unwrap();
+    up(&owner, &files(&[("20250110_body.sql", body)]), &Options::default(), |_| {}).await.unwrap();
 }
 
 #[tokio::test]
@@ -118,12 +121,12 @@ async fn every_missing_role_is_named_and_nothing_else_is_taken_for_one() {
     let superuser = migrate::connect(&cluster.url("postgres", "postgres")).await.unwrap();
     superuser.batch_execute("CREATE ROLE admin_user LOGIN; CREATE ROLE readonly_user").await.unwrap();
     let owner = migrate::connect(&cluster.url("admin_user", "postgres")).await.unwrap();
-    let missing = up(&owner, &files(&[USERS]), |_| {}).await.unwrap_err();
+    let missing = up(&owner, &files(&[USERS]), &Options::default(), |_| {}).await.unwrap_err();
     let expected = "api_platform_app, eap_tenant, eap_person, eap_system";
     assert!(matches!(&missing, UpError::NoRole(names) if names == expected), "{missing}");
     let ended = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'admin_user'";
     superuser.batch_execute(ended).await.unwrap();
-    assert!(matches!(up(&owner, &files(&[USERS]), |_| {}).await, Err(UpError::Database(_))));
+    assert!(matches!(up(&owner, &files(&[USERS]), &Options::default(), |_| {}).await, Err(UpError::Database(_))));
 }
 
 #[tokio::test]
@@ -132,7 +135,8 @@ async fn up_after_one_that_was_killed_in_the_middle_of_a_file_succeeds() {
     let endless = files(&[USERS, ("20250110_long.sql", "CREATE TABLE half (id int); SELECT pg_sleep(600)")]);
     let url = database.owner_url();
     let killed = tokio::runtime::Runtime::new().unwrap();
-    killed.spawn(async move { up(&migrate::connect(&url).await.unwrap(), &endless, |_| {}).await });
+    killed
+        .spawn(async move { up(&migrate::connect(&url).await.unwrap(), &endless, &Options::default(), |_| {}).await });
     let sleeps = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'";
     while owner.query_one(sleeps, &[]).await.unwrap().get::<_, i64>(0) == 0 {
         tokio::task::yield_now().await;
@@ -140,19 +144,19 @@ async fn up_after_one_that_was_killed_in_the_middle_of_a_file_succeeds() {
     // As when the process dies: its socket closes and nothing more is said.
     killed.shutdown_background();
     let mended = files(&[USERS, ("20250110_long.sql", "CREATE TABLE half (id int)")]);
-    let again = tokio::time::timeout(Duration::from_secs(30), up(&owner, &mended, |_| {})).await;
+    let again = tokio::time::timeout(Duration::from_secs(30), up(&owner, &mended, &Options::default(), |_| {})).await;
     assert_eq!(again.expect("soon").unwrap().len(), 1);
 }
 
 #[tokio::test]
 async fn no_files_empty_files_and_five_megabytes_are_fine() {
     let (_database, owner) = fresh().await;
-    assert!(up(&owner, &files(&[]), |_| {}).await.unwrap().is_empty());
+    assert!(up(&owner, &files(&[]), &Options::default(), |_| {}).await.unwrap().is_empty());
     assert!(printed(&owner, &files(&[])).await.is_empty());
     let big = format!("CREATE TABLE big AS SELECT * FROM (VALUES (''){}) v", format!(", ('{:100}')", 1).repeat(50_000));
     assert!(big.len() > 5_000_000);
     let all = files(&[USERS, ("20250110_empty.sql", "-- Nothing yet.\n;"), ("20250111_big.sql", &big)]);
-    assert_eq!(up(&owner, &all, |_| {}).await.unwrap().len(), 3);
+    assert_eq!(up(&owner, &all, &Options::default(), |_| {}).await.unwrap().len(), 3);
 }
 
 #[tokio::test]
@@ -165,24 +169,24 @@ async fn a_database_that_does_not_exist_is_named_with_what_to_do() {
 #[tokio::test]
 async fn an_open_reader_of_the_table_stops_nobody() {
     let (database, owner) = fresh().await;
-    up(&owner, &files(&[USERS]), |_| {}).await.unwrap();
+    up(&owner, &files(&[USERS]), &Options::default(), |_| {}).await.unwrap();
     let reader = database.client("readonly_user").await;
     reader.batch_execute("BEGIN; SELECT FROM _migrations").await.unwrap();
     owner.batch_execute("SET lock_timeout = '1s'").await.unwrap();
-    assert!(up(&owner, &files(&[USERS]), |_| {}).await.unwrap().is_empty());
-    assert_eq!(up(&owner, &files(&[USERS, MFA]), |_| {}).await.unwrap().len(), 1);
+    assert!(up(&owner, &files(&[USERS]), &Options::default(), |_| {}).await.unwrap().is_empty());
+    assert_eq!(up(&owner, &files(&[USERS, MFA]), &Options::default(), |_| {}).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
 async fn a_table_from_before_runs_were_recorded_is_read_and_then_completed() {
     let (_database, owner) = fresh().await;
-    up(&owner, &files(&[USERS]), |_| {}).await.unwrap();
+    up(&owner, &files(&[USERS]), &Options::default(), |_| {}).await.unwrap();
     owner.batch_execute("ALTER TABLE _migrations DROP COLUMN run_id").await.unwrap();
     let both = files(&[USERS, MFA]);
     let run =
         async || status(&owner, &both).await.unwrap().into_iter().map(|entry| Some(entry.record?.run_id.is_some()));
     assert_eq!(run().await.collect::<Vec<_>>(), [Some(false), None]);
-    up(&owner, &both, |_| {}).await.unwrap();
+    up(&owner, &both, &Options::default(), |_| {}).await.unwrap();
     assert_eq!(run().await.collect::<Vec<_>>(), [Some(false), Some(true)]);
 }
 
@@ -190,7 +194,7 @@ async fn a_table_from_before_runs_were_recorded_is_read_and_then_completed() {
 async fn status_in_json_tells_who_applied_what_when_and_in_which_run() {
     let (_database, owner) = fresh().await;
     let all = files(&[USERS, MFA, ("20250111_later.sql", "SELECT 1")]);
-    up(&owner, &files(&[USERS, MFA]), |_| {}).await.unwrap();
+    up(&owner, &files(&[USERS, MFA]), &Options::default(), |_| {}).await.unwrap();
     let entries = serde_json::to_value(status(&owner, &all).await.unwrap()).unwrap();
     let users = &entries[0];
     assert_eq!((&users["state"], &users["applied_by"]), (&"applied".into(), &"admin_user".into()));
@@ -206,14 +210,16 @@ async fn several_migrators_at_once_apply_each_file_once() {
     let both = files(&[USERS, MFA]);
     let runs = [database.client("admin_user").await, database.client("admin_user").await, owner];
     let [a, b, c] = &runs;
-    let (a, b, c) = tokio::join!(up(a, &both, |_| {}), up(b, &both, |_| {}), up(c, &both, |_| {}));
+    let options = Options::default();
+    let (a, b, c) =
+        tokio::join!(up(a, &both, &options, |_| {}), up(b, &both, &options, |_| {}), up(c, &both, &options, |_| {}));
     assert_eq!([a, b, c].map(|applied| applied.unwrap().len()).iter().sum::<usize>(), 2);
 }
 
 #[tokio::test]
 async fn a_file_waits_for_a_busy_table_and_then_goes_on() {
     let (database, owner) = fresh().await;
-    up(&owner, &files(&[USERS]), |_| {}).await.unwrap();
+    up(&owner, &files(&[USERS]), &Options::default(), |_| {}).await.unwrap();
     let busy = database.client("admin_user").await;
     busy.batch_execute("BEGIN; LOCK TABLE people IN ACCESS SHARE MODE").await.unwrap();
     let both = files(&[USERS, MFA]);
@@ -225,7 +231,8 @@ async fn a_file_waits_for_a_busy_table_and_then_goes_on() {
         // Past the lock timeout: the first attempt has failed.
         busy.batch_execute("SELECT pg_sleep(0.7); COMMIT").await.unwrap();
     };
-    let (applied, ()) = tokio::join!(up(&owner, &both, |_| {}), release);
+    let options = Options::default();
+    let (applied, ()) = tokio::join!(up(&owner, &both, &options, |_| {}), release);
     assert_eq!(applied.unwrap().len(), 1);
 }
 
@@ -234,16 +241,16 @@ async fn a_file_that_running_images_could_not_stand_is_refused() {
     let (_database, owner) = fresh().await;
     let instances =
         ("20250101_instances.sql", "CREATE TABLE instances (service text, version text, seen_at timestamptz)");
-    up(&owner, &files(&[instances]), |_| {}).await.unwrap();
+    up(&owner, &files(&[instances]), &Options::default(), |_| {}).await.unwrap();
     owner.batch_execute("INSERT INTO instances VALUES ('auth', '1.1.0', now())").await.unwrap();
     let contract = files(&[instances, ("20250102_drop.sql", "-- oldest-app: 1.2.0\nSELECT 1")]);
-    let refused = up(&owner, &contract, |_| {}).await.unwrap_err();
+    let refused = up(&owner, &contract, &Options::default(), |_| {}).await.unwrap_err();
     assert!(matches!(&refused, UpError::TooOld { version, .. } if version == "1.1.0"), "{refused}");
     owner.batch_execute("UPDATE instances SET version = 'unknown'").await.unwrap();
-    let refused = up(&owner, &contract, |_| {}).await.unwrap_err().to_string();
+    let refused = up(&owner, &contract, &Options::default(), |_| {}).await.unwrap_err().to_string();
     assert!(refused.contains("auth unknown was seen"), "{refused}");
     owner.batch_execute("UPDATE instances SET seen_at = now() - interval '3 minutes'").await.unwrap();
-    assert_eq!(up(&owner, &contract, |_| {}).await.unwrap().len(), 1);
+    assert_eq!(up(&owner, &contract, &Options::default(), |_| {}).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

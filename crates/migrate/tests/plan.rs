@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and tell")]
 
 use migrate::{
-    Client, Files,
+    Client, Files, Options,
     plan::{self, Mode, Undo, Work},
     roles, up,
 };
@@ -147,7 +147,7 @@ async fn a_plan_names_sizes_blockers_images_and_what_undoes_it_and_writes_nothin
         "20250101_a.sql",
         "CREATE TABLE people (id int); CREATE TABLE instances (service text, version text, seen_at timestamptz)",
     );
-    up(&owner, &Files::embedded(&[first]).unwrap(), |_| {}).await.unwrap();
+    up(&owner, &Files::embedded(&[first]).unwrap(), &Options::default(), |_| {}).await.unwrap();
     let filled = "INSERT INTO people SELECT generate_series(1, 50000); ANALYZE people; INSERT INTO instances VALUES ('auth', '1.1.0', now())";
     owner.batch_execute(filled).await.unwrap();
     let reader = database.client("admin_user").await;

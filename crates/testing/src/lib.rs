@@ -141,7 +141,7 @@ async fn template(admin: &Client) -> String {
             .expect("a database");
         migrate::roles::ensure(&connect(&url(server(), "postgres", &half)).await).await.expect("the roles");
         let owner = connect(&url(server(), "admin_user", &half)).await;
-        migrate::up(&owner, &files, |_| {}).await.expect("the migrations");
+        migrate::up(&owner, &files, &migrate::Options::default(), |_| {}).await.expect("the migrations");
         drop(owner);
         let rename = format!("ALTER DATABASE {half} RENAME TO {name}");
         while admin.batch_execute(&rename).await.is_err() {

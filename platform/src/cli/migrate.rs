@@ -27,9 +27,50 @@ pub(crate) enum MigrateCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Applies what is pending
-    #[command(after_help = "Example:\n  platform migrate up\n\nNeeds DATABASE_URL of admin_user.")]
-    Up,
+    /// Applies what is pending; a run that was killed is simply started again
+    #[command(
+        after_help = "Examples:\n  platform migrate up\n  platform migrate up --must-run 1.4.0\n  platform migrate up --cancel-blocker 4711\n\nNeeds DATABASE_URL of admin_user. A busy table is asked for half a second at a time, and who is in the way is named.\nRefused when a file changed or vanished, comes before an applied one, or would leave behind an image that runs."
+    )]
+    Up {
+        /// An image that must be able to run afterwards, besides those seen within two minutes; may be repeated
+        #[arg(long, value_name = "VERSION")]
+        must_run: Vec<Version>,
+        /// Ends this server process when it is in the way; may be repeated
+        #[arg(long, value_name = "PID")]
+        cancel_blocker: Vec<i32>,
+    },
+    /// Undoes the newest applied file by its .down.sql
+    #[command(
+        after_help = "Examples:\n  platform migrate down 20250110_add_mfa_columns.sql\n  platform migrate down 20250110_add_mfa_columns.sql --lose-rows\n\nRefused when that would lose values, which it looks for before and after in the same transaction."
+    )]
+    Down {
+        /// The file, which must be the newest applied one
+        file: String,
+        /// A backup has what will be lost
+        #[arg(long)]
+        lose_rows: bool,
+    },
+    /// Compares the schema with what the applied files make of an empty database
+    #[command(
+        after_help = "Example:\n  createdb --owner admin_user scratch\n  platform migrate verify --scratch postgresql://admin_user@localhost/scratch\n\nPrints the difference as SQL; exit code 3 when there is one."
+    )]
+    Verify {
+        /// An empty database of the same server version, where admin_user may make tables; it is filled
+        #[arg(long, value_name = "URL")]
+        scratch: String,
+    },
+    /// Accepts that an applied file changed or vanished, and records who said so and why
+    #[command(
+        after_help = "Example:\n  platform migrate repair --accept 20250110_add_mfa_columns.sql --reason \"only a comment\""
+    )]
+    Repair {
+        /// The file
+        #[arg(long, value_name = "FILE")]
+        accept: String,
+        /// Why that is right, in some words
+        #[arg(long)]
+        reason: String,
+    },
     /// Writes a new, empty file behind all others
     #[command(
         after_help = "Examples:\n  platform migrate new add_mfa_columns\n  platform migrate new add_mfa_columns --down"

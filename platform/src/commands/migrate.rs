@@ -4,14 +4,18 @@ mod files;
 
 use crate::{cli::migrate::MigrateCommand, schema, settings::Settings};
 use anyhow::Result;
-use migrate::{Client, Entry, Files, State};
+use migrate::{Client, Entry, Event, Files, Options, Running, State};
+use semver::Version;
 use std::process::ExitCode;
 
 pub(crate) async fn run(command: MigrateCommand) -> Result<ExitCode> {
     match command {
         MigrateCommand::Status { json, exit_code } => status(json, exit_code).await,
         MigrateCommand::Plan { json } => plan(json).await,
-        MigrateCommand::Up => up().await,
+        MigrateCommand::Up { must_run, cancel_blocker } => up(must_run, cancel_blocker).await,
+        MigrateCommand::Down { file, lose_rows } => down(&file, lose_rows).await,
+        MigrateCommand::Verify { scratch } => verify(&scratch).await,
+        MigrateCommand::Repair { accept, reason } => repair(&accept, &reason).await,
         MigrateCommand::New { name, down, dir } => files::new(&dir, &name, down),
         MigrateCommand::Lint { format, release, dir } => files::lint(&dir, release, format),
         MigrateCommand::Roles { print: true } => Ok(super::print(migrate::roles::SQL)),
@@ -49,12 +53,55 @@ async fn plan(json: bool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn up() -> Result<ExitCode> {
+async fn up(must_run: Vec<Version>, cancel: Vec<i32>) -> Result<ExitCode> {
     let (client, files) = connected().await?;
-    let tell = |applied: &migrate::Applied| println!("✓ {} ({:.1?})", applied.name, applied.took);
-    if migrate::up(&client, &files, tell).await?.is_empty() {
+    let named = |version: Version| Running { service: "--must-run".to_owned(), version: version.to_string() };
+    let options = Options { must_run: must_run.into_iter().map(named).collect(), cancel };
+    if migrate::up(&client, &files, &options, tell).await?.is_empty() {
         println!("nothing to do: every migration is applied");
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn tell(event: &Event) {
+    match event {
+        Event::Applied(applied) => println!("✓ {} ({:.1?})", applied.name, applied.took),
+        Event::Waiting { file, blockers } => {
+            println!("… {file} waits for a busy table, and lets others pass meanwhile");
+            for blocker in *blockers {
+                println!("    in the way: {blocker}");
+            }
+        }
+        Event::Ended(blocker) => println!("    ended process {}", blocker.pid),
+    }
+}
+
+async fn down(file: &str, lose_rows: bool) -> Result<ExitCode> {
+    let (client, files) = connected().await?;
+    migrate::down(&client, &files, file, lose_rows).await?;
+    println!("✗ {file} (undone)");
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn verify(scratch: &str) -> Result<ExitCode> {
+    let (client, files) = connected().await?;
+    let difference = migrate::verify(&client, &migrate::connect(scratch).await?, &files).await?;
+    if difference.is_empty() {
+        println!("the schema is what its files make");
+        return Ok(ExitCode::SUCCESS);
+    }
+    for (title, statements) in [("the files make", &difference.missing), ("no file makes", &difference.unknown)] {
+        for statement in statements {
+            println!("-- {title}:\n{statement}");
+        }
+    }
+    Ok(ExitCode::from(3))
+}
+
+async fn repair(file: &str, reason: &str) -> Result<ExitCode> {
+    let (client, files) = connected().await?;
+    migrate::repair(&client, &files, file, reason).await?;
+    println!("{file}: accepted, and recorded in _migration_repairs");
     Ok(ExitCode::SUCCESS)
 }
 

@@ -40,3 +40,20 @@ fn a_new_file_is_written_and_the_linter_sees_what_goes_into_it() {
     assert_eq!(found.status.code(), Some(1));
     assert!(text(&found).contains("\"rule\":\"ban-drop-table\",\"line\":1,\"column\":1"), "{}", text(&found));
 }
+
+#[tokio::test]
+async fn up_says_what_it_did_and_who_was_in_the_way_and_verify_finds_what_was_changed_by_hand() {
+    let database = Database::new().await;
+    let owner = database.owner_url();
+    let client = database.client("admin_user").await;
+    assert!(text(&migrate(&owner, &["up"])).contains("nothing to do"));
+    client.batch_execute("ALTER TABLE users ADD COLUMN by_hand text").await.unwrap();
+    let scratch = Database::empty().await;
+    assert!(migrate(&scratch.superuser_url(), &["roles"]).status.success());
+    let verified = migrate(&owner, &["verify", "--scratch", &scratch.owner_url()]);
+    let expected = "-- no file makes:\nALTER TABLE users ADD COLUMN by_hand text;\n";
+    assert_eq!((verified.status.code(), text(&verified).as_str()), (Some(3), expected));
+    let refused = text(&migrate(&owner, &["down", "20250127_create_smoke.sql"]));
+    assert!(refused.contains("has no .down.sql"), "{refused}");
+    assert!(text(&migrate(&owner, &["plan"])).starts_with("nothing to do"));
+}

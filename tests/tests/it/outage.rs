@@ -101,7 +101,14 @@ pub(crate) async fn prepared(cluster: &Cluster) -> String {
     let superuser = migrate::connect(&cluster.url("postgres", "outage")).await.unwrap();
     migrate::roles::ensure(&superuser).await.unwrap();
     let files = testing::migrations();
-    migrate::up(&migrate::connect(&cluster.url("admin_user", "outage")).await.unwrap(), &files, |_| {}).await.unwrap();
+    migrate::up(
+        &migrate::connect(&cluster.url("admin_user", "outage")).await.unwrap(),
+        &files,
+        &migrate::Options::default(),
+        |_| {},
+    )
+    .await
+    .unwrap();
     cluster.url("api_platform_app", "outage")
 }
 

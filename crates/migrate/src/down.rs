@@ -1,0 +1,70 @@
+//! `down`: the newest file is undone by its `.down.sql`.
+
+use crate::{Files, State, UpError, patience::Patience, session, status::status};
+use tokio_postgres::Client;
+
+/// Undoes the newest applied file, in one transaction with its record; returns its name. Refused when it has no
+/// `.down.sql`, and when a table that it drops has rows, unless `lose_rows` says that a backup has them.
+pub async fn down(client: &Client, files: &Files, name: &str, lose_rows: bool) -> Result<(), UpError> {
+    session::begin(client).await?;
+    let done = undo(client, files, name, lose_rows).await;
+    session::end(client, done).await
+}
+
+async fn undo(client: &Client, files: &Files, name: &str, lose_rows: bool) -> Result<(), UpError> {
+    let entries = status(client, files).await?;
+    if let Some(entry) = entries.iter().find(|entry| matches!(entry.state, State::Changed | State::Missing)) {
+        return Err(UpError::Drift(entry.to_string()));
+    }
+    let newest = entries.iter().rfind(|entry| entry.state == State::Applied).map(|entry| entry.name.as_str());
+    if newest != Some(name) {
+        return Err(UpError::NotNewest { asked: name.to_owned(), newest: newest.unwrap_or("none").to_owned() });
+    }
+    let file = files.in_order().iter().find(|file| file.name == name);
+    let Some(down) = file.and_then(|file| file.down.as_deref()) else { return Err(UpError::NoDown(name.to_owned())) };
+    let mut patience = Patience::default();
+    loop {
+        match try_undo(client, name, down, lose_rows).await {
+            Ok(lost) if lost.is_empty() => return Ok(()),
+            Ok(lost) => return Err(UpError::LosesRows { file: name.to_owned(), lost }),
+            Err(error) => {
+                patience.roll_back(client, error).await?;
+                patience.pause().await;
+            }
+        }
+    }
+}
+
+/// What would be lost, when that is not allowed; nothing has happened then.
+async fn try_undo(client: &Client, name: &str, down: &str, lose_rows: bool) -> Result<String, tokio_postgres::Error> {
+    client.batch_execute(Patience::BEGIN).await?;
+    let before = full(client).await?;
+    client.batch_execute(down).await?;
+    let after = full(client).await?;
+    let lost: Vec<_> = before.into_iter().filter(|known| !after.contains(known)).collect();
+    if !lost.is_empty() && !lose_rows {
+        client.batch_execute("ROLLBACK").await?;
+        return Ok(lost.join(", "));
+    }
+    client.batch_execute("RESET ALL; RESET ROLE").await?;
+    client.execute("DELETE FROM _migrations WHERE name = $1", &[&name]).await?;
+    client.batch_execute("COMMIT").await?;
+    Ok(String::new())
+}
+
+/// Every column that holds a value, and every table that holds a row; `table` or `table.column`.
+async fn full(client: &Client) -> Result<Vec<String>, tokio_postgres::Error> {
+    let columns =
+        "SELECT c.oid::regclass::text, quote_ident(attname) FROM pg_class c JOIN pg_attribute ON attrelid = c.oid
+        WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND attnum > 0 AND NOT attisdropped
+        AND relname NOT LIKE '\\_migration%' ORDER BY 1, 2";
+    let mut full = Vec::new();
+    for row in client.query(columns, &[]).await? {
+        let (table, column): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+        let holds = format!("SELECT EXISTS (SELECT FROM {table} WHERE {column} IS NOT NULL)");
+        if client.query_one(&holds, &[]).await?.try_get(0)? {
+            full.push(format!("{table}.{column}"));
+        }
+    }
+    Ok(full)
+}

@@ -1,0 +1,118 @@
+//! Why a migration stops.
+
+use crate::{connect, place::Place, session::LOCK_WAIT};
+use semver::Version;
+use tokio_postgres::Error;
+
+/// Why nothing, or nothing more, was applied; what was applied before stays.
+#[derive(Debug, thiserror::Error)]
+pub enum UpError {
+    /// The roles do not exist.
+    #[error(
+        "the database has no role {0}: make the roles first, with `platform migrate roles` as a login that may create roles"
+    )]
+    NoRole(String),
+    /// Files and database disagree.
+    #[error(
+        "{0}: an applied file must stay as it is; restore it, and write a new file for what has to change; or accept it with `platform migrate repair`"
+    )]
+    Drift(String),
+    /// A pending file sorts before an applied one.
+    #[error("{pending} is pending but {applied} is applied already: give the pending file a later date")]
+    OutOfOrder {
+        /// Not applied.
+        pending: String,
+        /// Applied, and later.
+        applied: String,
+    },
+    /// An image that runs could not run any more.
+    #[error(
+        "{file} needs images of {oldest} or newer, but {service} {version} was seen within two minutes: deploy first, then migrate"
+    )]
+    TooOld {
+        /// The file.
+        file: String,
+        /// Its `oldest-app`.
+        oldest: Version,
+        /// Which service runs an older one.
+        service: String,
+        /// Which version.
+        version: String,
+    },
+    /// Another migrator did not finish in time.
+    #[error("another migrator holds the lock since {}s (process {pid} of the database); nothing was applied", LOCK_WAIT.as_secs())]
+    Locked {
+        /// Its server process.
+        pid: i32,
+    },
+    /// A file would leave the transaction that it shares with its record; nothing was applied.
+    #[error(
+        "{file}:{}:{}: a file runs in one transaction with its record, and may neither end it nor begin another\n{place}\nnothing was applied",
+        place.line, place.column
+    )]
+    TransactionControl {
+        /// The file.
+        file: String,
+        /// The statement.
+        place: Place,
+    },
+    /// A statement of a file failed; nothing of that file was applied.
+    #[error("{file}{}\nnothing of this file was applied", failure(place.as_ref(), message))]
+    Statement {
+        /// The file.
+        file: String,
+        /// What the server points at, or where the statement begins; none when neither is known.
+        place: Option<Place>,
+        /// The server's words.
+        message: String,
+    },
+    /// A file without a transaction was begun with another text.
+    #[error(
+        "{0} was begun with another text, and some of its statements are done: restore that text, run `up`, and write a new file"
+    )]
+    BegunOtherwise(String),
+    /// An index without a name could not be found again after a kill.
+    #[error("{file}:{}:{}: an index made CONCURRENTLY needs a name, so that a killed run can go on\n{place}", place.line, place.column)]
+    Unnamed {
+        /// The file.
+        file: String,
+        /// The statement.
+        place: Place,
+    },
+    /// Only the newest file can be undone.
+    #[error("{asked} is not the newest applied file, which is {newest}: undo that first")]
+    NotNewest {
+        /// What was named.
+        asked: String,
+        /// The newest.
+        newest: String,
+    },
+    /// Nothing undoes the file.
+    #[error("{0} has no .down.sql: write a new file that changes what has to change, or restore a backup")]
+    NoDown(String),
+    /// Undoing the file would lose rows.
+    #[error("undoing {file} would lose what {lost} hold: take a backup, then say --lose-rows; nothing was undone")]
+    LosesRows {
+        /// The file.
+        file: String,
+        /// Columns that hold values.
+        lost: String,
+    },
+    /// A repair without a reason.
+    #[error("a repair is recorded with its reason: say it in some words")]
+    NoReason,
+    /// A repair of what is in order.
+    #[error("{0} is neither changed nor missing: there is nothing to repair")]
+    NothingToRepair(String),
+    /// The scratch database is not empty.
+    #[error("the scratch database is not empty, it has {0}: name an empty one")]
+    NotEmpty(String),
+    /// Anything else the server said.
+    #[error("{}", connect::described(.0))]
+    Database(#[from] Error),
+}
+
+fn failure(place: Option<&Place>, message: &str) -> String {
+    place
+        .map_or_else(|| format!(": {message}"), |place| format!(":{}:{}: {message}\n{place}", place.line, place.column))
+}

@@ -1,0 +1,143 @@
+//! A file without a transaction: its statements one by one, each journaled, so that a run that was killed goes on at
+//! the right one.
+
+use crate::{
+    File, Place,
+    lint::runs_alone,
+    locks::{self, Named},
+    patience::Patience,
+    words::words,
+};
+use squawk_syntax::{
+    SourceFile,
+    ast::{AstNode, Stmt},
+};
+use tokio_postgres::{Client, Error};
+use uuid::Uuid;
+
+/// One statement of a file.
+pub(crate) struct Step {
+    number: i32,
+    sql: String,
+    alone: bool,
+    pub(crate) place: Place,
+    /// What it locks.
+    pub(crate) locks: Vec<Named>,
+    creates_index: bool,
+    index: Option<String>,
+}
+
+pub(crate) fn of(file: &File) -> Vec<Step> {
+    let statements = SourceFile::parse(&file.sql).tree().stmts().filter(|it| !matches!(it, Stmt::EmptyStmt(_)));
+    let step = |(number, statement): (i32, Stmt)| Step {
+        number,
+        sql: statement.syntax().to_string(),
+        alone: runs_alone(&statement),
+        place: Place::after(&file.sql, statement.syntax().text_range().start().into()),
+        locks: locks::effect(&statement).locks,
+        creates_index: matches!(statement, Stmt::CreateIndex(_)),
+        index: index(&statement),
+    };
+    (1..).zip(statements).map(step).collect()
+}
+
+/// How far a file was brought: the numbers of its statements that are done, and of those that were begun.
+pub(crate) struct Journal {
+    done: i32,
+    begun: bool,
+    /// What the file's text was.
+    pub(crate) checksum: Option<String>,
+}
+
+impl Journal {
+    pub(crate) async fn read(client: &Client, file: &File) -> Result<Self, Error> {
+        let rows = "SELECT step, encode(checksum, 'hex'), done_at IS NOT NULL FROM _migration_steps WHERE name = $1 ORDER BY step";
+        let mut journal = Self { done: 0, begun: false, checksum: None };
+        for row in client.query(rows, &[&file.name]).await? {
+            journal.checksum = row.try_get(1)?;
+            journal.begun = !row.try_get::<_, bool>(2)?;
+            journal.done += i32::from(!journal.begun);
+        }
+        Ok(journal)
+    }
+
+    /// Whether the statement is still to be run.
+    pub(crate) fn lacks(&self, step: &Step) -> bool {
+        step.number > self.done
+    }
+
+    /// Whether it was begun, and nobody knows how it ended.
+    fn in_doubt(&self, step: &Step) -> bool {
+        self.begun && step.number == self.done + 1
+    }
+}
+
+/// What runs concurrently lets everybody pass while it waits, and is wasted when it gives up: it may wait longer.
+const ALONE: &str = "SET lock_timeout = '5s'; SET statement_timeout = 0; SET client_connection_check_interval = '2s'";
+
+/// Runs one statement and journals it, together where PostgreSQL allows it.
+pub(crate) async fn run(client: &Client, run: Uuid, file: &File, journal: &Journal, step: &Step) -> Result<(), Error> {
+    if !step.alone {
+        client.batch_execute(Patience::BEGIN).await?;
+        client.batch_execute(&step.sql).await?;
+        begin(client, run, file, step).await?;
+        end(client, file, step).await?;
+        return client.batch_execute("RESET ALL; RESET ROLE; COMMIT").await;
+    }
+    client.batch_execute(ALONE).await?;
+    // Begun before, by a run that was killed or by an attempt that met a busy table: it may be half done, or wholly.
+    let over = journal.in_doubt(step) && is_over(client, step).await?;
+    if !over {
+        begin(client, run, file, step).await?;
+        remove_invalid(client, step).await?;
+        client.batch_execute(&step.sql).await?;
+    }
+    end(client, file, step).await?;
+    client.batch_execute("RESET ALL").await
+}
+
+async fn begin(client: &Client, run: Uuid, file: &File, step: &Step) -> Result<(), Error> {
+    let begun = "INSERT INTO _migration_steps (name, step, checksum, run_id) VALUES ($1, $2, decode($3, 'hex'), $4)
+        ON CONFLICT (name, step) DO UPDATE SET run_id = excluded.run_id";
+    client.execute(begun, &[&file.name, &step.number, &file.checksum(), &run]).await.map(drop)
+}
+
+async fn end(client: &Client, file: &File, step: &Step) -> Result<(), Error> {
+    let done = "UPDATE _migration_steps SET done_at = clock_timestamp() WHERE name = $1 AND step = $2";
+    client.execute(done, &[&file.name, &step.number]).await.map(drop)
+}
+
+/// The index that a statement makes or drops; none when it does neither or names none.
+fn index(statement: &Stmt) -> Option<String> {
+    let words = words(&statement.syntax().to_string());
+    let at = words.iter().position(|word| word == "concurrently")? + 1;
+    let mut name = words[at..].iter().skip_while(|word| ["if", "not", "exists"].contains(&word.as_str()));
+    let name = name.next().filter(|name| *name != "on")?;
+    matches!(statement, Stmt::CreateIndex(_) | Stmt::DropIndex(_)).then(|| name.clone())
+}
+
+/// An index of the file that could not be found again.
+pub(crate) fn unnamed(file: &File) -> Option<Place> {
+    let unnamed = |step: &Step| step.creates_index && step.alone && step.index.is_none();
+    of(file).into_iter().find(unnamed).map(|step| step.place)
+}
+
+/// Whether a statement in doubt has done all it should.
+async fn is_over(client: &Client, step: &Step) -> Result<bool, Error> {
+    let Some(index) = &step.index else { return Ok(false) };
+    let valid = "SELECT (SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass($1))";
+    let valid: Option<bool> = client.query_one(valid, &[index]).await?.try_get(0)?;
+    Ok(if step.creates_index { valid == Some(true) } else { valid.is_none() })
+}
+
+/// What a killed `CREATE INDEX CONCURRENTLY` leaves takes every write's time and answers nobody; it is built anew.
+async fn remove_invalid(client: &Client, step: &Step) -> Result<(), Error> {
+    let (true, Some(index)) = (step.creates_index, &step.index) else { return Ok(()) };
+    let invalid =
+        "SELECT indexrelid::regclass::text FROM pg_index WHERE indexrelid = to_regclass($1) AND NOT indisvalid";
+    if let Some(row) = client.query_opt(invalid, &[index]).await? {
+        let name: String = row.try_get(0)?;
+        client.batch_execute(&format!("DROP INDEX CONCURRENTLY {name}")).await?;
+    }
+    Ok(())
+}

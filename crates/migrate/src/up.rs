@@ -1,0 +1,28 @@
+//! What `up` is told, and what it tells.
+
+use crate::{Applied, Blocker, Running};
+
+/// What `up` heeds besides the files.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Images that will run, besides those that were seen: the cluster's, and the one to be rolled out.
+    pub must_run: Vec<Running>,
+    /// Server processes that may be ended when they are in the way.
+    pub cancel: Vec<i32>,
+}
+
+/// What happens.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A file was applied.
+    Applied(&'a Applied),
+    /// A lock was not had; it was given back, and is tried for again.
+    Waiting {
+        /// For which file.
+        file: &'a str,
+        /// Who is in the way, as far as is known.
+        blockers: &'a [Blocker],
+    },
+    /// A process in the way was ended, as asked for.
+    Ended(&'a Blocker),
+}

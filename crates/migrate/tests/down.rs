@@ -1,0 +1,100 @@
+//! `down` and `verify`.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use migrate::{Client, Files, Options, UpError, down, roles, schema, up, verify};
+use testing::Database;
+
+const PEOPLE: (&str, &str) = ("20250101_people.sql", "CREATE TABLE people (id int)");
+const MFA: (&str, &str) = (
+    "20250102_mfa.sql",
+    "ALTER TABLE people ADD COLUMN mfa boolean; CREATE TABLE codes (code text); CREATE INDEX ON people (mfa)",
+);
+const UNDO: (&str, &str) = ("20250102_mfa.down.sql", "DROP TABLE codes; ALTER TABLE people DROP COLUMN mfa");
+
+fn files(files: &[(&str, &str)]) -> Files {
+    Files::embedded(files).unwrap()
+}
+
+async fn fresh() -> (Database, Client) {
+    let database = Database::empty().await;
+    roles::ensure(&database.client("postgres").await).await.unwrap();
+    let owner = database.client("admin_user").await;
+    (database, owner)
+}
+
+async fn apply(client: &Client, files: &Files) -> usize {
+    up(client, files, &Options::default(), |_| {}).await.unwrap().len()
+}
+
+#[tokio::test]
+async fn up_and_down_and_up_lead_to_the_same_schema() {
+    let (_database, owner) = fresh().await;
+    apply(&owner, &files(&[PEOPLE])).await;
+    let before = schema::statements(&owner).await.unwrap();
+    let all = files(&[PEOPLE, MFA, UNDO]);
+    apply(&owner, &all).await;
+    let after = schema::statements(&owner).await.unwrap();
+    assert_ne!(before, after);
+    down(&owner, &all, MFA.0, false).await.unwrap();
+    assert_eq!(schema::statements(&owner).await.unwrap(), before);
+    assert_eq!(apply(&owner, &all).await, 1);
+    assert_eq!(schema::statements(&owner).await.unwrap(), after);
+}
+
+#[tokio::test]
+async fn every_file_of_the_project_that_can_be_undone_is_proven_to_be() {
+    let (_database, owner) = fresh().await;
+    let all = testing::migrations();
+    for file in all.in_order() {
+        let before = schema::statements(&owner).await.unwrap();
+        let so_far = all.only(|name| name <= file.name.as_str());
+        apply(&owner, &so_far).await;
+        if file.down.is_some() {
+            let after = schema::statements(&owner).await.unwrap();
+            down(&owner, &so_far, &file.name, false).await.unwrap();
+            assert_eq!(schema::statements(&owner).await.unwrap(), before, "{}", file.name);
+            apply(&owner, &so_far).await;
+            assert_eq!(schema::statements(&owner).await.unwrap(), after, "{}", file.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_down_that_would_lose_values_is_refused_until_a_backup_has_them() {
+    let (_database, owner) = fresh().await;
+    let all = files(&[PEOPLE, MFA, UNDO]);
+    apply(&owner, &all).await;
+    owner.batch_execute("INSERT INTO people VALUES (1, true); INSERT INTO codes VALUES ('a')").await.unwrap();
+    let refused = down(&owner, &all, MFA.0, false).await.unwrap_err();
+    assert!(matches!(&refused, UpError::LosesRows { lost, .. } if lost == "codes.code, people.mfa"), "{refused}");
+    assert_eq!(owner.query("SELECT FROM people WHERE mfa", &[]).await.unwrap().len(), 1);
+    down(&owner, &all, MFA.0, true).await.unwrap();
+    assert!(owner.query("SELECT FROM codes", &[]).await.is_err());
+}
+
+#[tokio::test]
+async fn only_the_newest_file_that_has_a_down_can_be_undone() {
+    let (_database, owner) = fresh().await;
+    let all = files(&[PEOPLE, MFA]);
+    apply(&owner, &all).await;
+    assert!(matches!(down(&owner, &all, PEOPLE.0, false).await, Err(UpError::NotNewest { .. })));
+    assert!(matches!(down(&owner, &all, MFA.0, false).await, Err(UpError::NoDown(_))));
+}
+
+#[tokio::test]
+async fn verify_shows_what_no_file_makes_and_what_is_missing() {
+    let (_database, owner) = fresh().await;
+    let all = files(&[PEOPLE, MFA]);
+    apply(&owner, &all).await;
+    let (_scratch, scratch) = fresh().await;
+    assert!(verify(&owner, &scratch, &all).await.unwrap().is_empty());
+    assert!(matches!(verify(&owner, &scratch, &all).await, Err(UpError::NotEmpty(_))));
+    owner
+        .batch_execute("ALTER TABLE people ADD COLUMN by_hand text NOT NULL DEFAULT 'x'; DROP TABLE codes")
+        .await
+        .unwrap();
+    let (_scratch, scratch) = fresh().await;
+    let difference = verify(&owner, &scratch, &all).await.unwrap();
+    assert_eq!(difference.unknown, ["ALTER TABLE people ADD COLUMN by_hand text NOT NULL DEFAULT 'x'::text;"]);
+    assert_eq!(difference.missing, ["ALTER TABLE codes ADD COLUMN code text;", "CREATE TABLE codes;"]);
+}
