@@ -7,7 +7,7 @@ use crate::{
     running::{self, Running},
     session,
     status::{State, status},
-    steps::{self, Journal},
+    steps::{self, Journal, Step},
     table,
 };
 use futures_util::TryStreamExt;
@@ -17,6 +17,9 @@ use std::{
 };
 use tokio_postgres::{Client, Error, SimpleQueryMessage, error::ErrorPosition};
 use uuid::Uuid;
+
+/// How often it is looked who is in the way of a statement that waits long.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// A file that was applied just now.
 #[derive(Debug, Clone)]
@@ -104,7 +107,7 @@ impl<T: FnMut(&Event)> Up<'_, T> {
                 if !journal.lacks(&step) {
                     break;
                 }
-                if let Err(error) = steps::run(self.client, self.run, file, &journal, &step).await {
+                if let Err(error) = self.run_watched(file, &journal, &step).await? {
                     let at = |error: Error| match error.as_db_error() {
                         Some(db) => {
                             let (file, message) = (file.name.clone(), db.message().to_owned());
@@ -121,6 +124,32 @@ impl<T: FnMut(&Event)> Up<'_, T> {
         table::record(self.client, self.run, file, start.elapsed()).await?;
         self.client.execute("DELETE FROM _migration_steps WHERE name = $1", &[&file.name]).await?;
         Ok(self.client.batch_execute("COMMIT").await?)
+    }
+
+    /// Runs a statement, and tells meanwhile who keeps it waiting; only the statement's own failure is the inner one.
+    async fn run_watched(&mut self, file: &File, journal: &Journal, step: &Step) -> Result<Result<(), Error>, UpError> {
+        let (client, options) = (self.client, self.options);
+        let Some(watcher) = &options.watcher else {
+            return Ok(steps::run(client, self.run, file, journal, step).await);
+        };
+        let pid: i32 = client.query_one("SELECT pg_backend_pid()", &[]).await?.try_get(0)?;
+        let mut running = pin!(steps::run(client, self.run, file, journal, step));
+        let mut told = Vec::new();
+        loop {
+            if let Ok(done) = tokio::time::timeout(LOOK, &mut running).await {
+                return Ok(done);
+            }
+            let found = blockers::blocking(watcher, pid).await?;
+            let pids: Vec<_> = found.iter().map(|blocker| blocker.pid).collect();
+            if !found.is_empty() && told != pids {
+                (self.tell)(&Event::Waiting { file: &file.name, blockers: &found });
+                told = pids;
+            }
+            for blocker in found.iter().filter(|blocker| options.cancel.contains(&blocker.pid)) {
+                blockers::end(watcher, blocker.pid).await?;
+                (self.tell)(&Event::Ended(blocker));
+            }
+        }
     }
 
     /// Tells who is in the way, ends those that were named for it, and waits for the rest.

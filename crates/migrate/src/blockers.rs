@@ -73,6 +73,13 @@ pub(crate) async fn of(client: &Client, locks: &[Locked]) -> Result<Vec<Blocker>
     Ok(found.into_values().collect())
 }
 
+/// Whoever keeps this server process waiting.
+pub(crate) async fn blocking(watcher: &Client, waiting: i32) -> Result<Vec<Blocker>, Error> {
+    let blocking =
+        format!("SELECT {COLUMNS} FROM pg_stat_activity a WHERE a.pid = ANY(pg_blocking_pids($1)) ORDER BY 1");
+    watcher.query(&blocking, &[&waiting]).await?.iter().map(|row| blocker(row, None)).collect()
+}
+
 /// Ends a session's statement, or the session when it only keeps its transaction open.
 pub(crate) async fn end(client: &Client, pid: i32) -> Result<(), Error> {
     let end = "SELECT CASE WHEN state LIKE 'idle%' THEN pg_terminate_backend(pid) ELSE pg_cancel_backend(pid) END

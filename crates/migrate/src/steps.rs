@@ -4,7 +4,7 @@
 use crate::{
     File, Place,
     lint::runs_alone,
-    locks::{self, Named},
+    locks::{self, Mode, Named},
     patience::Patience,
     words::words,
 };
@@ -72,9 +72,6 @@ impl Journal {
     }
 }
 
-/// What runs concurrently lets everybody pass while it waits, and is wasted when it gives up: it may wait longer.
-const ALONE: &str = "SET lock_timeout = '5s'; SET statement_timeout = 0; SET client_connection_check_interval = '2s'";
-
 /// Runs one statement and journals it, together where PostgreSQL allows it.
 pub(crate) async fn run(client: &Client, run: Uuid, file: &File, journal: &Journal, step: &Step) -> Result<(), Error> {
     if !step.alone {
@@ -84,7 +81,13 @@ pub(crate) async fn run(client: &Client, run: Uuid, file: &File, journal: &Journ
         end(client, file, step).await?;
         return client.batch_execute("RESET ALL; RESET ROLE; COMMIT").await;
     }
-    client.batch_execute(ALONE).await?;
+    // What lets everybody pass while it waits may wait long: an index that gives up was built in vain.
+    let lets_pass = step.locks.iter().all(|lock| lock.mode <= Mode::ShareUpdateExclusive);
+    let lock_timeout = if lets_pass { "1h" } else { "500ms" };
+    let set = format!(
+        "SET lock_timeout = '{lock_timeout}'; SET statement_timeout = 0; SET client_connection_check_interval = '2s'"
+    );
+    client.batch_execute(&set).await?;
     // Begun before, by a run that was killed or by an attempt that met a busy table: it may be half done, or wholly.
     let over = journal.in_doubt(step) && is_over(client, step).await?;
     if !over {

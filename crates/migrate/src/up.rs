@@ -1,14 +1,17 @@
 //! What `up` is told, and what it tells.
 
 use crate::{Applied, Blocker, Running};
+use tokio_postgres::Client;
 
 /// What `up` heeds besides the files.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Options {
     /// Images that will run, besides those that were seen: the cluster's, and the one to be rolled out.
     pub must_run: Vec<Running>,
     /// Server processes that may be ended when they are in the way.
     pub cancel: Vec<i32>,
+    /// A second session, which looks who is in the way of a statement that waits long, as an index built concurrently may.
+    pub watcher: Option<Client>,
 }
 
 /// What happens.
@@ -16,7 +19,7 @@ pub struct Options {
 pub enum Event<'a> {
     /// A file was applied.
     Applied(&'a Applied),
-    /// A lock was not had; it was given back, and is tried for again.
+    /// A lock is not had: it was given back and is tried for again, or lets others pass while it is waited for.
     Waiting {
         /// For which file.
         file: &'a str,

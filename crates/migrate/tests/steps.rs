@@ -137,6 +137,26 @@ async fn a_killed_index_build_leaves_an_invalid_index_that_is_built_anew() {
 }
 
 #[tokio::test]
+async fn an_index_build_that_waits_names_whom_it_waits_for_and_ends_who_was_named() {
+    let (database, owner) = fresh().await;
+    apply(&owner, &files(&[PEOPLE])).await;
+    let holder = database.client("admin_user").await;
+    holder.batch_execute("BEGIN; INSERT INTO people VALUES (0)").await.unwrap();
+    let pid: i32 = holder.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
+    let watcher = Some(database.client("admin_user").await);
+    let options = Options { cancel: vec![pid], watcher, ..Options::default() };
+    let mut told = Vec::new();
+    let tell = |event: &Event| match event {
+        Event::Waiting { blockers, .. } => told.extend(blockers.iter().map(|blocker| (blocker.pid, "waits"))),
+        Event::Ended(blocker) => told.push((blocker.pid, "ended")),
+        Event::Applied(_) => {}
+    };
+    assert_eq!(up(&owner, &files(&[PEOPLE, INDEXES]), &options, tell).await.unwrap().len(), 1);
+    assert_eq!(told, [(pid, "waits"), (pid, "ended")]);
+    assert!(holder.batch_execute("COMMIT").await.is_err());
+}
+
+#[tokio::test]
 async fn a_file_begun_with_another_text_is_refused() {
     let (_database, owner) = fresh().await;
     let broken = ("20250102_a.sql", "-- no-transaction\nCREATE INDEX CONCURRENTLY i ON people (id);\nSELECT nonsense;");

@@ -56,7 +56,9 @@ async fn plan(json: bool) -> Result<ExitCode> {
 async fn up(must_run: Vec<Version>, cancel: Vec<i32>) -> Result<ExitCode> {
     let (client, files) = connected().await?;
     let named = |version: Version| Running { service: "--must-run".to_owned(), version: version.to_string() };
-    let options = Options { must_run: must_run.into_iter().map(named).collect(), cancel };
+    let settings = Settings::from_environment()?;
+    let watcher = Some(migrate::connect(settings.required("DATABASE_URL")?).await?);
+    let options = Options { must_run: must_run.into_iter().map(named).collect(), cancel, watcher };
     if migrate::up(&client, &files, &options, tell).await?.is_empty() {
         println!("nothing to do: every migration is applied");
     }
