@@ -28,6 +28,22 @@ pub(crate) fn yaml() -> String {
     file
 }
 
+/// What stands around the table in `compose/nginx.conf`.
+const NGINX: &str = include_str!("route_table.nginx.conf");
+
+/// The file `compose/nginx.conf`: the first expression that matches decides.
+pub(crate) fn nginx() -> String {
+    let mut locations = String::new();
+    for (prefix, service) in ROUTES {
+        let (prefix, service) = (prefix.replace('.', "\\."), service.as_str());
+        let _ = writeln!(
+            locations,
+            "        location ~ ^{prefix}(/|$) {{ set $service {service}-service; proxy_pass http://$service:3000; }}"
+        );
+    }
+    NGINX.replace("        # routes\n", &locations)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

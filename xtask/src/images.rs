@@ -1,5 +1,6 @@
 //! `cargo xtask images`: the three images by the runbook's own lines, and one file that a cluster can load them from.
 
+mod compose;
 pub(crate) mod engine;
 mod stand_in;
 
@@ -58,8 +59,9 @@ pub(crate) fn test(wanted: &stages::Wanted) -> Result<Outcome> {
     };
     let images = Wanted::of_tests(PathBuf::from("."));
     let file = build(&engine, &images)?;
+    let others = if engine.is_private() { compose::stand_ins(&engine)? } else { vec![] };
     let mut nextest = nextest::command(wanted)?;
-    nextest.arg("--package=image-tests").envs(engine.environment());
+    nextest.arg("--package=image-tests").envs(engine.environment()).envs(others);
     nextest.env("EAP_TEST_IMAGES_VERSION", version_of(&images.source)?);
     nextest.env("EAP_TEST_IMAGES_FILE", file).env("EAP_TEST_IMAGES_PROFILE", images.profile);
     nextest::outcome(&mut nextest)

@@ -58,6 +58,7 @@ fn files() -> Result<BTreeMap<String, String>> {
         ("docs/reference/errors/index.md".to_owned(), api::Code::index()),
         ("helm/api-platform/files/routes.yaml".to_owned(), route_table::yaml()),
         ("helm/api-platform/files/schema.yaml".to_owned(), schema_needs()),
+        ("compose/nginx.conf".to_owned(), route_table::nginx()),
         ("docs/reference/openapi/all.json".to_owned(), document(&Service::ALL)? + "\n"),
     ]);
     for service in Service::ALL {

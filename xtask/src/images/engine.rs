@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use std::{
     env,
     fs::{self, File},
+    hash::{DefaultHasher, Hash, Hasher},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -73,8 +74,9 @@ impl Private {
         fs::create_dir_all(&images)?;
         let lock = File::create(images.join("lock"))?;
         lock.lock()?;
-        // A path of a socket has at most 108 bytes: not in the target folder.
-        let folder = env::temp_dir().join(format!("xtask-docker-{}", std::process::id()));
+        let folder = folder_for(&images);
+        ended(&folder)?;
+        let _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder)?;
         let daemon = command(&folder, &images.join("docker"))?.spawn().context("dockerd cannot be started")?;
         let mut private = Self { daemon, folder, _lock: lock };
@@ -93,6 +95,28 @@ impl Private {
         }
         Ok(())
     }
+}
+
+/// A path of a socket has at most 108 bytes: not in the target folder, but the same each time, so that what a killed
+/// run left behind goes with the next.
+fn folder_for(images: &Path) -> PathBuf {
+    let mut hasher = DefaultHasher::new();
+    images.hash(&mut hasher);
+    env::temp_dir().join(format!("xtask-docker-{:016x}", hasher.finish()))
+}
+
+/// A daemon whose command was killed takes a moment to end.
+fn ended(folder: &Path) -> Result<()> {
+    let Ok(pid) = fs::read_to_string(folder.join("pid")) else { return Ok(()) };
+    let runs = || fs::read_to_string(format!("/proc/{}/comm", pid.trim())).is_ok_and(|name| name.trim() == "dockerd");
+    let deadline = Instant::now() + PATIENCE;
+    while runs() {
+        if Instant::now() > deadline {
+            bail!("the dockerd of an earlier run does not end: process {}", pid.trim());
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
 }
 
 /// The daemon is told to end when this process does, however that happens. It makes no bridge and no firewall rules:

@@ -2,12 +2,12 @@
 //! the private engine, and labelled as what it is.
 
 use super::engine::Engine;
-use crate::tools::quietly;
+use crate::tools::{quietly, target_folder};
 use anyhow::{Context, Result, bail};
 use std::{
     fs,
     hash::{DefaultHasher, Hash, Hasher},
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
 };
 
@@ -19,6 +19,8 @@ replace-with = "vendored"
 [source.vendored]
 directory = "/usr/local/cargo/vendor"
 "#;
+/// What a static build needs of Debian.
+const TOOLCHAIN: &str = "ca-certificates coreutils dash findutils gcc libc6-dev tzdata";
 const KEY: &str = "api-platform.stand-in.key";
 
 /// Makes it, unless there is one of the same parts.
@@ -30,7 +32,9 @@ pub(crate) fn ensure(engine: &Engine, source: &Path, image: &str) -> Result<()> 
         return Ok(());
     }
     println!("making a stand-in for {image} from this machine's toolchain");
-    let stage = std::env::temp_dir().join(format!("xtask-stand-in-{}", std::process::id()));
+    // The engine is ours, so nobody else has this folder; a killed run may have left it.
+    let stage = target_folder()?.join("images/stand-in");
+    let _ = fs::remove_dir_all(&stage);
     let made = make(engine, source, image, &key, &stage);
     let _ = fs::remove_dir_all(stage);
     made
@@ -44,9 +48,41 @@ fn make(engine: &Engine, source: &Path, image: &str, key: &str, stage: &Path) ->
     vendor.args(["vendor", "--quiet", "--locked", "--versioned-dirs"]).arg(cargo.join("vendor"));
     quietly(vendor.current_dir(source)).context("cargo vendor")?;
     let sysroot = output(Command::new("rustc").args(["--print", "sysroot"]))?;
+    let sysroot = PathBuf::from(sysroot);
+    let (folder, name) = (sysroot.parent().context("sysroot")?, sysroot.file_name().context("sysroot")?);
+    let name = name.to_string_lossy();
+    let mut arguments = vec![
+        format!("--transform=s,^{name}/,usr/local/,S"),
+        "--exclude=*/librustc-stable_rt.*".to_owned(),
+        // Of crates that are never compiled here.
+        "--exclude=*/vendor/winapi-*-windows-gnu*/lib/*".to_owned(),
+        "--exclude=*/vendor/windows_*/lib/*".to_owned(),
+        format!("--directory={}", folder.display()),
+    ];
+    arguments.extend(["bin/cargo", "bin/rustc", "lib"].map(|part| format!("{name}/{part}")));
+    let parts = Parts { packages: TOOLCHAIN, changes: "ENV CARGO_HOME=/usr/local/cargo", arguments: &arguments };
+    import(engine, image, key, stage, &parts)
+}
+
+/// What an image is made of, beside `stage/root`.
+pub(super) struct Parts<'a> {
+    /// Debian packages, with all that they depend on.
+    pub(super) packages: &'a str,
+    /// Lines of a Dockerfile, about how it is run.
+    pub(super) changes: &'a str,
+    /// More for tar.
+    pub(super) arguments: &'a [String],
+}
+
+/// Makes an image of these parts.
+pub(super) fn import(engine: &Engine, image: &str, key: &str, stage: &Path, parts: &Parts) -> Result<()> {
     let mut script = Command::new("sh");
-    script.args(["-c", SCRIPT, "sh", image, key]).arg(stage).arg(sysroot).envs(engine.environment());
-    quietly(&mut script).context("the stand-in of the base image")
+    script
+        .args(["-c", SCRIPT, "sh", image, key])
+        .arg(stage)
+        .args([parts.packages, parts.changes])
+        .args(parts.arguments);
+    quietly(script.envs(engine.environment())).with_context(|| format!("a stand-in for {image}"))
 }
 
 /// Changes when any part does.
