@@ -133,7 +133,8 @@ impl Release {
 pub(crate) fn version_of(source: &Path) -> Result<String> {
     let mut metadata = Command::new("cargo");
     metadata.args(["metadata", "--no-deps", "--format-version=1"]).current_dir(source);
-    let metadata: serde_json::Value = serde_json::from_slice(&metadata.output()?.stdout).context("cargo metadata")?;
+    let metadata: serde_json::Value =
+        serde_json::from_str(&stand_in::output(&mut metadata)?).context("cargo metadata")?;
     let mut packages = metadata["packages"].as_array().into_iter().flatten();
     let platform = packages.find(|package| package["name"] == "platform").context("there is no package `platform`")?;
     Ok(platform["version"].as_str().context("`platform` has no version")?.to_owned())

@@ -97,7 +97,8 @@ fn key(source: &Path) -> Result<String> {
     Ok(format!("{:016x}", hasher.finish()))
 }
 
-fn output(command: &mut Command) -> Result<String> {
+/// What it printed; what it said is told when it fails.
+pub(super) fn output(command: &mut Command) -> Result<String> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.output().with_context(|| format!("{program} cannot be started"))?;
     if !output.status.success() {
