@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::{
     fs,
     path::Path,
-    process::{Command, Dev, Output, Stdio},
+    process::{Command, Output, Stdio},
     time::Duration,
 };
 use tempfile::TempDir;

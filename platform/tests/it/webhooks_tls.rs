@@ -143,8 +143,8 @@ async fn a_message_goes_over_https_to_whom_a_trusted_authority_names_and_to_nobo
 
     let delivered = attempt(&dev, &token, &ours).await;
     assert_eq!((&delivered["status_code"], &delivered["error"]), (&object!(200), &Value::Null), "{delivered}");
-    let heard = good.heard();
-    let (head, body) = heard.split_once("\r\n\r\n").unwrap();
+    let request = good.heard();
+    let (head, body) = request.split_once("\r\n\r\n").unwrap();
     let headers = head.lines().filter_map(|line| line.split_once(": ")).map(|(name, value)| {
         (name.parse::<reqwest::header::HeaderName>().unwrap(), value.parse::<reqwest::header::HeaderValue>().unwrap())
     });
