@@ -48,7 +48,8 @@ enum Command {
     /// Formatting, lints, house rules, licences, generated files, tests, and generated requests for every operation
     ///
     /// The first failure ends the run. What cannot be done on this machine is counted as not checked; XTASK_REQUIRE
-    /// names the stages that fail instead (`test,api`; `all` is all but `advisories`, whose database is elsewhere).
+    /// names the stages that fail instead (`test,api`; `all` is all but `advisories`, whose database is elsewhere, and
+    /// `images` and `cluster`, which run when they are asked for by `--stage`, by `--long` or in XTASK_REQUIRE).
     #[command(
         after_help = "Examples:\n  cargo xtask test                      every stage\n  cargo xtask test locked_account       only the tests with this in their names\n  cargo xtask test login logout         with either of them\n  cargo xtask test --stage chart        one stage\n  cargo xtask test --stage cluster undo a test of a stage\n  cargo xtask test --long               also what takes long"
     )]

@@ -45,12 +45,16 @@ const STAGES: &[Stage] = &[
     Stage { name: "chart", run: chart::run },
     Stage { name: TEST, run: nextest::run },
     Stage { name: "api", run: schemathesis::run },
-    Stage { name: "images", run: images::test },
+    Stage { name: IMAGES, run: images::test },
     Stage { name: CLUSTER, run: cluster::test },
 ];
 const ADVISORIES: &str = "advisories";
 const TEST: &str = "test";
+const IMAGES: &str = "images";
 const CLUSTER: &str = "cluster";
+
+/// They take half an hour where nothing is built yet, and install Docker and a Kubernetes: only for who asks.
+const ON_REQUEST: [&str; 2] = [IMAGES, CLUSTER];
 
 impl Wanted {
     /// By name; with filters alone it is the stage that has most tests.
@@ -59,6 +63,11 @@ impl Wanted {
             [] => self.filters.is_empty() || stage == TEST,
             stages => stages.iter().any(|name| name == stage),
         }
+    }
+
+    /// Whether a stage that has to be asked for was.
+    fn asks_for(&self, stage: &str, required: &str) -> bool {
+        self.long || self.stages.iter().any(|name| name == stage) || required.split(',').any(|name| name == stage)
     }
 }
 
@@ -83,9 +92,14 @@ pub(crate) fn run(wanted: &Wanted) -> Result<ExitCode> {
     postgres::ensure()?;
     let required = env::var("XTASK_REQUIRE").unwrap_or_default();
     let mut sum = Sum::default();
-    let _building = wanted.has(CLUSTER).then(cluster::build_beside);
+    let _building = (wanted.has(CLUSTER) && wanted.asks_for(CLUSTER, &required)).then(cluster::build_beside);
     for stage in STAGES.iter().filter(|stage| wanted.has(stage.name)) {
         println!("\n== {} ==", stage.name);
+        if ON_REQUEST.contains(&stage.name) && !wanted.asks_for(stage.name, &required) {
+            let why = format!("`cargo xtask test --stage {}` runs it", stage.name);
+            sum.add(stage.name, Ok(Outcome::Skipped(why)), &required);
+            continue;
+        }
         let start = Instant::now();
         let outcome = (stage.run)(wanted);
         sum.times.push((stage.name, start.elapsed()));
@@ -123,9 +137,11 @@ impl Sum {
 }
 
 /// Whether a stage may not be skipped: by its name in `XTASK_REQUIRE`, or by `all`. That means what needs no other
-/// machine: the database of advisories is a repository elsewhere, and must be named.
+/// machine and no asking: the database of advisories is a repository elsewhere, and must be named; so must what is run
+/// on request.
 fn requires(required: &str, stage: &str) -> bool {
-    required.split(',').any(|name| name == stage || (name == "all" && stage != ADVISORIES))
+    let by_name_alone = stage == ADVISORIES || ON_REQUEST.contains(&stage);
+    required.split(',').any(|name| name == stage || (name == "all" && !by_name_alone))
 }
 
 /// The table of times and the closing line.
@@ -222,7 +238,8 @@ mod tests {
     }
 
     #[test]
-    fn the_advisories_are_required_by_name_alone() {
+    fn the_advisories_and_what_is_run_on_request_are_required_by_name_alone() {
         assert!(!requires("all", ADVISORIES) && requires("all,advisories", ADVISORIES));
+        assert!(!requires("all", CLUSTER) && requires("all,cluster", CLUSTER));
     }
 }
