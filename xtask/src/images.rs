@@ -76,7 +76,7 @@ pub(crate) fn dependencies(profile: &str) -> String {
 pub(crate) fn build(engine: &Engine, wanted: &Wanted) -> Result<PathBuf> {
     let source = &wanted.source;
     let release = Release::of(source, wanted.version.as_deref())?;
-    if engine.is_private() {
+    if engine.is_private() && wanted.base.is_none() {
         stand_in::ensure(engine, source, &base(source)?)?;
     }
     for service in SERVICES {
