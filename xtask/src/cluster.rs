@@ -113,7 +113,7 @@ pub(crate) fn test(wanted: &Wanted) -> Result<Outcome> {
         quietly(Command::new(SCRIPT).arg("load").arg(&built.file)).context("cluster load")?;
     }
     let mut tests = nextest::command(wanted)?;
-    tests.args(["--package=cluster", "--test-threads=1"]);
+    tests.args(["--package=cluster-tests", "--test-threads=1"]);
     tests.env("EAP_TEST_VERSION", &this.version).env("EAP_TEST_PLATFORM", &this.platform);
     tests.env("EAP_TEST_NEXT_VERSION", &next.version).env("EAP_TEST_NEXT_PLATFORM", &next.platform);
     tests.env("EAP_TEST_HELM3", HELM_3.path()?).env("EAP_TEST_HELM4", HELM_4.path()?);
