@@ -104,8 +104,9 @@ pub(crate) fn test(wanted: &Wanted) -> Result<Outcome> {
         Err(error) => return Ok(Outcome::Skipped(format!("{error:#}"))),
     };
     let this = images::Wanted::of_tests(PathBuf::from("."));
-    let next =
-        images::Wanted { base: Some(images::dependencies(&this.profile)), ..images::Wanted::of_tests(next::source()?) };
+    // Only a private engine keeps that stage under a name.
+    let base = engine.is_private().then(|| images::dependencies(&this.profile));
+    let next = images::Wanted { base, ..images::Wanted::of_tests(next::source()?) };
     let (this, next) = (built(&engine, &this)?, built(&engine, &next)?);
     drop(engine);
     let _up = Up::ensure()?;

@@ -99,7 +99,7 @@ pub enum Duration {
     Unknown,
 }
 
-/// Bytes that a modest server reads or writes in a second, from experience rather on the low side.
+/// Bytes that a modest server reads or writes in a second, assumed, not measured rather on the low side.
 const READ: i64 = 200_000_000;
 const WRITTEN: i64 = 40_000_000;
 
