@@ -72,9 +72,8 @@ impl Dispatcher {
     async fn claim_until(&self, stop: &CancellationToken, sending: &TaskTracker, done: mpsc::Sender<Done>) {
         let (slots, mut round) = (Arc::new(Semaphore::new(IN_FLIGHT)), Round::default());
         while !stop.is_cancelled() {
-            let wait = match self.claim(&mut round, slots.available_permits()).await {
-                Ok(claims) if claims.is_empty() && round.is_over() => POLL,
-                Ok(claims) => {
+            match self.claim(&mut round, slots.available_permits()).await {
+                Ok(Claimed { claims, more }) => {
                     for claim in claims {
                         let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else { break };
                         let (this, done) = (self.clone(), done.clone());
@@ -83,43 +82,54 @@ impl Dispatcher {
                             let _ = done.send(Done { attempt, _slot: slot }).await;
                         });
                     }
-                    continue;
+                    if more {
+                        continue;
+                    }
                 }
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn Error, "the dispatcher waits for the database");
                     stop.run_until_cancelled(sleep(RETRY)).await;
                     continue;
                 }
-            };
-            stop.run_until_cancelled(timeout(wait, self.due.notified())).await;
+            }
+            stop.run_until_cancelled(timeout(POLL, self.due.notified())).await;
         }
     }
 
     /// Leases what is due for the endpoints whose turn it is, as much as there are free slots.
-    async fn claim(&self, round: &mut Round, free: usize) -> DbResult<Vec<ClaimRow>> {
+    async fn claim(&self, round: &mut Round, free: usize) -> DbResult<Claimed> {
         if free == 0 {
             round.begin_again();
-            return Ok(vec![]);
+            return Ok(Claimed::default());
         }
         let tx = self.app.db.system(Work::Dispatch).await?;
         let now = self.app.clock.now();
-        let (org, endpoint) = round.after;
+        let (from_the_first, (org, endpoint)) = (round.is_over(), round.after);
         let (orgs, ids) = round.next(&delivery_queue::busy(&tx, org, endpoint, now, WALK).await?);
         if ids.is_empty() {
             tx.commit().await?;
-            return Ok(vec![]);
+            return Ok(Claimed { claims: vec![], more: !round.is_over() });
         }
         let free = free.min(BATCH);
-        let limit = i64::try_from(free).unwrap_or_default();
-        let share = i32::try_from(free.div_ceil(ids.len())).unwrap_or(i32::MAX);
+        let share = free.div_ceil(ids.len());
         // One flight, two statements: the claim sees what whoever held the lock before has leased.
-        let claim = delivery_queue::claim(&tx, &orgs, &ids, now, limit, share, OF_ORGANIZATION, CIRCUIT_OPENS_AFTER);
+        let (limit, most) = (i64::try_from(free).unwrap_or_default(), i32::try_from(share).unwrap_or(i32::MAX));
+        let claim = delivery_queue::claim(&tx, &orgs, &ids, now, limit, most, OF_ORGANIZATION, CIRCUIT_OPENS_AFTER);
         let (locked, claims) = join(delivery_queue::lock_claims(&tx), claim).await;
         locked?;
         let claims = claims?;
         tx.commit().await?;
-        Ok(claims)
+        let took_all = if from_the_first { claims.len() < share } else { claims.is_empty() };
+        Ok(Claimed { more: !round.is_over() || !took_all, claims })
     }
+}
+
+/// What a claim leased.
+#[derive(Default)]
+struct Claimed {
+    claims: Vec<ClaimRow>,
+    /// Whether another claim may find more: endpoints whose turn has not come, or that took a whole share.
+    more: bool,
 }
 
 /// Where the turns have come to: with very many endpoints a claim looks at some of them, and the next one goes on there.
