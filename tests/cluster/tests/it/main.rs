@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic, and tells its figures")]
 
 mod faults;
+mod long;
 mod outage;
 mod runbook;
 mod tools;
