@@ -268,6 +268,13 @@ impl Person {
         send(self.request(Method::PATCH, path).json(&body)).await
     }
 
+    /// A message of one's own; its id.
+    pub async fn publish(&self, of: &str) -> String {
+        let answer = self.post("/v1/webhooks/messages", json!({ "type": of, "data": {} })).await;
+        assert_eq!(answer.status, 202, "{answer:?}");
+        answer.body["id"].as_str().unwrap().to_owned()
+    }
+
     /// A type `note` with a title and an indexed priority.
     pub async fn note_type(&self) -> Answer {
         let schema = json!({ "type": "object", "required": ["title"], "additionalProperties": false,

@@ -17,12 +17,6 @@ async fn endpoint(person: &Person, body: Value) {
     assert_eq!(answer.status, 201, "{answer:?}");
 }
 
-async fn message(person: &Person, of: &str) -> String {
-    let answer = person.post("/v1/webhooks/messages", json!({ "type": of, "data": {} })).await;
-    assert_eq!(answer.status, 202, "{answer:?}");
-    answer.body["id"].as_str().unwrap().to_owned()
-}
-
 async fn again(app: &TestApp, person: &Person) -> Person {
     let login = json!({ "email": person.email, "password": tests::PASSWORD });
     app.person(&person.email, &app.post("/v1/auth/login", login).await.body)
@@ -37,7 +31,7 @@ async fn a_receiver_that_fails_for_an_hour_gets_everything_afterwards() {
     let mut sent = BTreeSet::new();
     for _ in 0..6 {
         for _ in 0..20 {
-            sent.insert(message(&ada, "noise.made").await);
+            sent.insert(ada.publish("noise.made").await);
         }
         failing.until(1).await;
         app.clock.advance(Duration::from_mins(10));
@@ -66,8 +60,8 @@ async fn every_endpoint_of_many_organizations_has_its_turn() {
         }
     }
     for owner in &owners {
-        message(owner, "invoice.paid").await;
-        message(owner, "invoice.paid").await;
+        owner.publish("invoice.paid").await;
+        owner.publish("invoice.paid").await;
     }
     let seen = receiver.until(420).await;
     let paths: BTreeSet<_> = seen.iter().map(|one| one.path.clone()).collect();
@@ -83,11 +77,11 @@ async fn deliveries_go_on_beside_a_snapshot_that_stays_open() {
     let dump = app.database.client("postgres").await;
     dump.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM delivery_queue").await.unwrap();
     for _ in 0..300 {
-        message(&ada, "invoice.paid").await;
+        ada.publish("invoice.paid").await;
     }
     receiver.until(300).await;
     let start = Instant::now();
-    message(&ada, "invoice.paid").await;
+    ada.publish("invoice.paid").await;
     receiver.until(301).await;
     assert!(start.elapsed() < 2 * SECOND, "{:?}", start.elapsed());
     dump.batch_execute("COMMIT").await.unwrap();
@@ -98,7 +92,7 @@ async fn after_thirty_days_nothing_of_a_delivery_is_kept() {
     let (app, receiver) = (TestApp::new().await, Receiver::new().await);
     let ada = app.owner("ada").await;
     endpoint(&ada, json!({ "url": receiver.url(), "event_types": ["invoice.paid"] })).await;
-    message(&ada, "invoice.paid").await;
+    ada.publish("invoice.paid").await;
     let db = app.database.pool();
     let owner = app.database.client("postgres").await;
     let count = async |table: &str| {

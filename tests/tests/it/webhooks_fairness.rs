@@ -164,8 +164,8 @@ impl Side {
         let ada = &self.others[0].0;
         for _ in 0..count / 10 {
             join_all((0..10).map(|_| async {
-                message(&self.mallory, "noise.made").await;
-                message(ada, "noise.made").await;
+                self.mallory.publish("noise.made").await;
+                ada.publish("noise.made").await;
             }))
             .await;
         }
@@ -182,7 +182,7 @@ impl Side {
     /// One message to each of the others: when it was sent, and its id.
     async fn publish(&self) -> [(Instant, String); 2] {
         let [ada, eve] = &self.others;
-        let publish = async |person| (Instant::now(), message(person, "invoice.paid").await);
+        let publish = async |person: &Person| (Instant::now(), person.publish("invoice.paid").await);
         let (ada, eve) = tokio::join!(publish(&ada.0), publish(&eve.0));
         [ada, eve]
     }
@@ -208,12 +208,6 @@ async fn endpoint(person: &Person, url: &str, of: &str) {
     let body = json!({ "url": url, "event_types": [of], "max_concurrency": 100 });
     let answer = person.post("/v1/webhooks/endpoints", body).await;
     assert_eq!(answer.status, 201, "{answer:?}");
-}
-
-async fn message(person: &Person, of: &str) -> String {
-    let answer = person.post("/v1/webhooks/messages", json!({ "type": of, "data": {} })).await;
-    assert_eq!(answer.status, 202, "{answer:?}");
-    answer.body["id"].as_str().unwrap().to_owned()
 }
 
 /// Of what is sorted: so many percent are at most that.

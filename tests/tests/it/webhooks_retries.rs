@@ -29,11 +29,6 @@ async fn endpoint(person: &Person, url: &str, of: &str) -> String {
     answer.body["id"].as_str().unwrap().to_owned()
 }
 
-async fn message(person: &Person, of: &str) {
-    let answer = person.post("/v1/webhooks/messages", json!({ "type": of, "data": {} })).await;
-    assert_eq!(answer.status, 202, "{answer:?}");
-}
-
 async fn show(person: &Person, id: &str) -> Value {
     person.get(&format!("/v1/webhooks/endpoints/{id}")).await.body
 }
@@ -63,7 +58,7 @@ async fn a_delivery_that_fails_is_tried_by_the_schedule_and_then_never_again() {
     let (app, receiver) = (TestApp::new().await, Receiver::status(500).await);
     let mut ada = app.owner("ada").await;
     endpoint(&ada, receiver.url(), "invoice.paid").await;
-    message(&ada, "invoice.paid").await;
+    ada.publish("invoice.paid").await;
     for (index, step) in STEPS.into_iter().enumerate() {
         let details = delivery(&ada, index + 1).await;
         let waits = millis(&details["next_attempt_at"]) - app.now().as_millis();
@@ -91,7 +86,7 @@ async fn a_receiver_says_when_it_wants_the_next_attempt() {
     let receiver = Receiver::answering(asked).await;
     let ada = app.owner("ada").await;
     endpoint(&ada, receiver.url(), "invoice.paid").await;
-    message(&ada, "invoice.paid").await;
+    ada.publish("invoice.paid").await;
     let details = delivery(&ada, 1).await;
     assert_eq!(millis(&details["next_attempt_at"]) - app.now().as_millis(), 120_000);
     assert_eq!(
@@ -109,14 +104,14 @@ async fn an_overloaded_endpoint_gets_nothing_else_until_it_can() {
     let ada = app.owner("ada").await;
     endpoint(&ada, receiver.url(), "invoice.paid").await;
     endpoint(&ada, other.url(), "invoice.paid").await;
-    message(&ada, "invoice.paid").await;
+    ada.publish("invoice.paid").await;
     receiver.until(1).await;
     other.until(1).await;
     until(5 * SECOND, async || !ada.get("/v1/webhooks/deliveries?status=delivered").await.body["data"][0].is_null())
         .await;
     delivery(&ada, 1).await;
     receiver.answer(|_| StatusCode::OK.into_response());
-    message(&ada, "invoice.paid").await;
+    ada.publish("invoice.paid").await;
     other.until(2).await;
     assert_eq!(receiver.count(), 1, "the message waits because its endpoint asked for it");
     app.clock.advance(Duration::from_secs(34));
@@ -130,12 +125,12 @@ async fn an_endpoint_that_is_gone_is_disabled_and_the_organization_is_told() {
     let ada = app.owner("ada").await;
     let id = endpoint(&ada, gone.url(), "invoice.paid").await;
     endpoint(&ada, other.url(), "endpoint.disabled").await;
-    message(&ada, "invoice.paid").await;
+    ada.publish("invoice.paid").await;
     let told = other.until(1).await.remove(0);
     assert_eq!((&told.body["data"], told.of()), (&json!({ "id": id, "reason": "gone" }), "endpoint.disabled"));
     let shown = show(&ada, &id).await;
     assert_eq!((&shown["enabled"], &shown["disabled_reason"]), (&json!(false), &json!("gone")));
-    message(&ada, "invoice.paid").await;
+    ada.publish("invoice.paid").await;
     let enabled = ada.patch(&format!("/v1/webhooks/endpoints/{id}"), json!({ "enabled": true })).await.body;
     assert_eq!((&enabled["enabled"], &enabled["disabled_reason"]), (&json!(true), &Value::Null));
     assert_eq!(gone.count(), 1);
@@ -149,7 +144,7 @@ async fn an_endpoint_that_fails_for_five_days_is_disabled_and_the_organization_i
     let id = endpoint(&ada, failing.url(), "invoice.paid").await;
     endpoint(&ada, other.url(), "endpoint.disabled").await;
     for day in 0..5 {
-        message(&ada, "invoice.paid").await;
+        ada.publish("invoice.paid").await;
         let before = failing.count();
         failing.until(before.max(day + 1)).await;
         until(10 * SECOND, async || show(&ada, &id).await["failing_since"].is_string()).await;
@@ -169,13 +164,13 @@ async fn after_failures_in_a_row_one_delivery_at_a_time_tries_whether_the_endpoi
     let mut ada = app.owner("ada").await;
     let id = endpoint(&ada, receiver.url(), "invoice.paid").await;
     for _ in 0..5 {
-        message(&ada, "invoice.paid").await;
+        ada.publish("invoice.paid").await;
     }
     until(10 * SECOND, async || show(&ada, &id).await["circuit"] == "open").await;
     assert!(app.metrics().contains("platform_webhook_circuits_open 1"), "{}", app.metrics());
     let before = receiver.count();
     for _ in 0..20 {
-        message(&ada, "invoice.paid").await;
+        ada.publish("invoice.paid").await;
     }
     until(10 * SECOND, async || {
         ada.get("/v1/webhooks/deliveries?status=pending").await.body["data"].as_array().unwrap().len() == 25
@@ -205,7 +200,7 @@ async fn a_delivery_is_repeated_under_its_webhook_id_when_somebody_asks() {
     let receiver = Receiver::status(500).await;
     let ada = app.owner("ada").await;
     endpoint(&ada, receiver.url(), "invoice.paid").await;
-    message(&ada, "invoice.paid").await;
+    ada.publish("invoice.paid").await;
     let waiting = delivery(&ada, 1).await;
     let path = format!("/v1/webhooks/deliveries/{}/retry", waiting["id"].as_str().unwrap());
     receiver.answer(|_| StatusCode::OK.into_response());
@@ -231,7 +226,7 @@ async fn two_processes_deliver_each_message_once() {
     let other = ada.at(&second);
     let publish = async |person: &Person| {
         for _ in 0..100 {
-            message(person, "invoice.paid").await;
+            person.publish("invoice.paid").await;
             sent.fetch_add(1, Relaxed);
         }
     };

@@ -108,6 +108,9 @@ fn go_through(tool: Tool) -> String {
         }
         let _ = writeln!(transcript, "$ {typed}\n{}", shown(&text));
     }
+    // No line of the document: the same smoke test as a pod of the chart.
+    let tested = installation.shell.lines("helm test api-platform --namespace production --timeout 5m");
+    assert!(tested.contains("Succeeded"), "{tested}");
     transcript + "```\n"
 }
 
