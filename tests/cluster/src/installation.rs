@@ -111,16 +111,24 @@ impl Installation {
         let mut create = create.stdin(Stdio::piped()).spawn().unwrap();
         create.stdin.take().unwrap().write_all(OWNER_PASSWORD.as_bytes()).unwrap();
         assert!(create.wait().unwrap().success());
+        self.sign_in()
+    }
+
+    /// The owner's access token, once more.
+    pub fn sign_in(&self) -> String {
         let answer = self.post("/v1/auth/login", "", &json!({ "email": OWNER, "password": OWNER_PASSWORD }));
         answer["access_token"].as_str().unwrap().to_owned()
     }
 
     /// A POST by way of the ingress; it must succeed.
     pub fn post(&self, path: &str, token: &str, body: &Value) -> Value {
-        let line = format!(
-            "curl -sS --fail-with-body https://{HOST}{path} -H 'Content-Type: application/json' \
-             -H 'Authorization: Bearer {token}' -d '{body}'"
-        );
+        self.ask(path, token, &format!("-H 'Content-Type: application/json' -d '{body}'"))
+    }
+
+    /// A request by way of the ingress, with further words for curl; it must succeed.
+    pub fn ask(&self, path: &str, token: &str, more: &str) -> Value {
+        let line =
+            format!("curl -sS --fail-with-body 'https://{HOST}{path}' -H 'Authorization: Bearer {token}' {more}");
         serde_json::from_str(&self.shell.lines(&line)).unwrap()
     }
 

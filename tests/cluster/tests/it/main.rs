@@ -5,5 +5,6 @@ mod faults;
 mod long;
 mod outage;
 mod runbook;
+mod skew;
 mod tools;
 mod upgrade;

@@ -1,8 +1,15 @@
 //! A new version and the way back under load: nobody notices.
 
-use cluster_tests::{Count, Installation, Load, Tool, given, until};
+use crate::skew::LeftBehind;
+use cluster_tests::{Count, Installation, Load, Shell, Tool, given, until};
 use serde_json::json;
-use std::{fmt::Write as _, fs, time::Duration};
+use std::{
+    fmt::Write as _,
+    fs,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
 
 /// As many requests as the issue of zero downtime is judged by.
 const REQUESTS: usize = 10_000;
@@ -18,11 +25,20 @@ fn an_upgrade_and_its_rollback_under_load_fail_no_request() {
     let load = Load::start(&token, installation.authority());
     let next = given("EAP_TEST_NEXT_VERSION");
     installation.database.migrate_to_next();
-    installation.shell.lines(&unlimited(&next));
-    installation.curl_until("/v1/health", &format!("\"version\":\"{next}\""));
-    let while_upgrading = load.count();
-    installation.shell.lines("helm rollback api-platform --namespace production --wait --timeout 5m");
-    installation.curl_until("/v1/health", &format!("\"version\":\"{}\"", given("EAP_TEST_VERSION")));
+    let (is_mixed, mut while_upgrading) = (AtomicBool::new(true), Count::default());
+    let smoke_runs = thread::scope(|scope| {
+        let smoke = scope.spawn(|| smoke_while(&installation.shell, &is_mixed));
+        installation.shell.lines(&unlimited(&next));
+        installation.curl_until("/v1/health", &format!("\"version\":\"{next}\""));
+        while_upgrading = load.count();
+        let left = LeftBehind::new(&installation);
+        installation.shell.lines("helm rollback api-platform --namespace production --wait --timeout 5m");
+        installation.curl_until("/v1/health", &format!("\"version\":\"{}\"", given("EAP_TEST_VERSION")));
+        left.is_read(&installation);
+        is_mixed.store(false, Ordering::Relaxed);
+        smoke.join().unwrap()
+    });
+    println!("{smoke_runs} smoke tests, 8 of 8 each, while both versions served");
     until(Duration::from_mins(3), "enough requests", || load.count().requests() >= REQUESTS);
     let count = load.stop();
     println!("upgrade: {while_upgrading}\nin all: {count}");
@@ -32,6 +48,17 @@ fn an_upgrade_and_its_rollback_under_load_fail_no_request() {
     }
     assert_eq!(count.failures(), 0, "{count}\n{}", ingress.complaints());
     assert!(while_upgrading.requests() > 500, "the load stood still: {while_upgrading}");
+}
+
+/// The runbook's smoke test, again and again; not for ever, when what it goes with has failed.
+fn smoke_while(shell: &Shell, wanted: &AtomicBool) -> usize {
+    let (start, mut runs) = (Instant::now(), 0);
+    while wanted.load(Ordering::Relaxed) && start.elapsed() < Duration::from_mins(10) {
+        let said = shell.lines("npm run test:smoke -- --env=production");
+        assert!(said.contains("8 of 8"), "{said}");
+        runs += 1;
+    }
+    runs
 }
 
 /// The page.
