@@ -82,6 +82,8 @@ pub(crate) fn build(engine: &Engine, wanted: &Wanted) -> Result<PathBuf> {
     for service in SERVICES {
         let mut build = engine.docker();
         build.arg("build").args(quiet("--quiet")).args(engine.is_private().then_some("--network=none"));
+        // Or a build that fails leaves its container behind.
+        build.args(engine.is_private().then_some("--force-rm"));
         build.args(["-t", &release.image(service), "-f", &format!("services/{service}/Dockerfile")]);
         build.args(release.arguments(wanted)).arg(".").current_dir(source);
         if !build.status().context("docker cannot be started")?.success() {

@@ -1,11 +1,14 @@
 //! The runbook's own lines, as written, one after the other; what they said becomes the transcript in the docs.
 
 use cluster_tests::{Installation, Tool, given, until};
-use std::{fmt::Write as _, fs, time::Duration};
+use std::{fmt::Write as _, fs, path::Path, time::Duration};
 
-/// The lines of the document's Steps 4 to 6, of its rollbacks and its troubleshooting, each with what its output holds.
-/// What stands in `<…>` is said here in [`literal`], because it is no line of the document as it is.
-const LINES: &[(&str, &str)] = &[
+/// A line, and what its output holds. What stands in `<…>` is said here in [`literal`], because it is no line of the
+/// document as it is.
+type Line = (&'static str, &'static str);
+
+/// The document's Steps 4 to 6, and its rollback by helm.
+const HELM: &[Line] = &[
     ("helm lint helm/api-platform", "1 chart(s) linted, 0 chart(s) failed"),
     ("helm template helm/api-platform -f helm/values-prod.yaml --debug", "kind: Deployment"),
     ("<dry run>", "deployment.apps/auth-service"),
@@ -21,6 +24,10 @@ const LINES: &[(&str, &str)] = &[
     ("<deploy the next>", "STATUS: deployed"),
     ("helm history api-platform -n production", "superseded"),
     ("helm rollback api-platform 1 -n production --wait --timeout=10m", "Rollback was a success"),
+];
+
+/// Its rollback by kubectl and its troubleshooting: helm has no part in these.
+const KUBECTL: &[Line] = &[
     ("<restart>", "restarted"),
     ("kubectl rollout status deployment/auth-service -n production", "successfully rolled out"),
     ("kubectl rollout history deployment/auth-service -n production", "REVISION"),
@@ -70,19 +77,19 @@ fn literal(line: &str) -> String {
 
 #[test]
 fn the_runbooks_lines_work_as_written_with_helm_3() {
-    go_through(Tool::Helm3);
+    go_through(Tool::Helm3, HELM);
 }
 
 #[test]
 fn the_runbooks_lines_work_as_written_with_helm_4() {
-    let transcript = go_through(Tool::Helm4);
+    let transcript = go_through(Tool::Helm4, &[HELM, KUBECTL].concat());
     if std::env::var_os("UPDATE_PAGES").is_some() {
         let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/runbooks/transcript.md");
         fs::write(page, transcript).unwrap();
     }
 }
 
-fn go_through(tool: Tool) -> String {
+fn go_through(tool: Tool, lines: &[Line]) -> String {
     let installation = Installation::new(tool);
     let version = given("EAP_TEST_VERSION");
     let mut transcript = format!(
@@ -90,7 +97,7 @@ fn go_through(tool: Tool) -> String {
          Written by `UPDATE_PAGES=1 cargo xtask test --stage cluster`.\n\n```console\n$ NEW_VERSION={version}\n"
     );
     let mut ingress = None;
-    for (line, expected) in LINES {
+    for (line, expected) in lines {
         if *line == "<deploy the next>" {
             installation.database.migrate_to_next();
         }
@@ -114,9 +121,12 @@ fn go_through(tool: Tool) -> String {
     transcript + "```\n"
 }
 
-/// Long output is cut: a page is for reading.
+/// A page is for reading: no line twice in a row, long output cut, and the folder of this machine left out.
 fn shown(text: &str) -> String {
-    let lines: Vec<_> = text.lines().map(str::trim_end).collect();
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
+    let text = text.replace(&*project.to_string_lossy(), ".");
+    let mut lines: Vec<_> = text.lines().map(str::trim_end).collect();
+    lines.dedup();
     match lines.len() {
         0..=24 => lines.join("\n"),
         all => format!("{}\n… ({} lines more)", lines[..12].join("\n"), all - 12),
