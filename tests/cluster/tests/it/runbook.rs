@@ -121,11 +121,15 @@ fn go_through(tool: Tool, lines: &[Line]) -> String {
     transcript + "```\n"
 }
 
-/// A page is for reading: no line twice in a row, long output cut, and the folder of this machine left out.
+/// Of a line on the page, in characters.
+const WIDTH: usize = 240;
+
+/// A page is for reading: no line twice in a row, what is long cut, and the folder of this machine left out.
 fn shown(text: &str) -> String {
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
     let text = text.replace(&*project.to_string_lossy(), ".");
-    let mut lines: Vec<_> = text.lines().map(str::trim_end).collect();
+    let cut = |line: &str| line.chars().take(WIDTH).collect::<String>().trim_end().to_owned();
+    let mut lines: Vec<_> = text.lines().map(cut).collect();
     lines.dedup();
     match lines.len() {
         0..=24 => lines.join("\n"),
