@@ -51,7 +51,7 @@ enum Command {
     },
     /// Backups of the database named by DATABASE_URL: made, listed, verified, restored
     #[command(
-        after_help = "Examples:\n  platform backup create --folder /var/backups\n  platform backup verify\n  platform backup restore api_platform-20250117-140000\n  platform backup create --rds prod-db\n\nNeeds the login admin_user, and pg_dump and pg_restore as new as the server."
+        after_help = "Examples:\n  platform backup create --folder /var/backups\n  platform backup verify\n  platform backup restore api_platform-20250117-140000\n  platform backup restore api_platform-20250117-140000 --old postgresql://admin_user@db/api_platform\n  platform backup create --rds prod-db\n  platform backup restore --rds prod-db --at 2025-01-17T14:00:00Z\n\nNeeds the login admin_user, and pg_dump and pg_restore as new as the server."
     )]
     Backup {
         #[command(subcommand)]

@@ -4,6 +4,7 @@ use crate::{
     BackupError, Folder, Manifest, Progress,
     database::Database,
     fingerprint,
+    loss::Log,
     manifest::{DATA, digests},
     metrics, process,
 };
@@ -55,10 +56,11 @@ async fn describe(client: &Client, taken_at: Timestamp) -> Result<Manifest, Back
     let (database, server_version): (String, String) = (row.get(0), row.get(1));
     let is_ours = client.query_one("SELECT to_regclass('public._migrations') IS NOT NULL", &[]).await?.get(0);
     let schema = if is_ours { client.query_one("SELECT max(name) FROM _migrations", &[]).await?.get(0) } else { None };
+    let log = if is_ours { Log::of(client).await? } else { None };
     let moment = jiff::Timestamp::from_millisecond(taken_at.as_millis()).unwrap_or_default();
     let id = format!("{database}-{}", moment.strftime("%Y%m%d-%H%M%S"));
     let (tables, files) = Default::default();
-    Ok(Manifest { form: 1, id, taken_at, database, server_version, schema, tables, files, bytes: 0 })
+    Ok(Manifest { form: 1, id, taken_at, database, server_version, schema, log, tables, files, bytes: 0 })
 }
 
 /// The dump and the manifest.

@@ -34,6 +34,35 @@ impl Database {
         Self::parse(&format!("{scheme}://{authority}/{name}{query}"))
     }
 
+    /// The same database on another host.
+    pub(crate) fn on(&self, host: &str, port: i64) -> Result<Self, BackupError> {
+        let (scheme, rest) = self.whole.split_once("://").ok_or(BackupError::NoUrl)?;
+        let (authority, place) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let user = authority.rsplit_once('@').map(|(user, _)| format!("{user}@")).unwrap_or_default();
+        Self::parse(&format!("{scheme}://{user}{host}:{port}{place}"))
+    }
+
+    /// As somebody else, `user` or `user:password`.
+    pub(crate) fn of_user(&self, user: &str) -> String {
+        let (scheme, rest) = self.without_password.split_once("://").unwrap_or_default();
+        let (authority, place) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        format!("{scheme}://{user}@{host}{place}")
+    }
+
+    /// Who connects.
+    pub(crate) fn user(&self) -> &str {
+        let (_, rest) = self.without_password.split_once("://").unwrap_or_default();
+        rest.split_once('@').map_or("", |(user, _)| user)
+    }
+
+    /// Its name, as a URL has it.
+    pub(crate) fn name(&self) -> &str {
+        let (_, rest) = self.without_password.split_once("://").unwrap_or_default();
+        let name = rest.split_once('/').map_or("", |(_, name)| name);
+        name.split_once('?').map_or(name, |(name, _)| name)
+    }
+
     pub(crate) async fn connect(&self) -> Result<Client, BackupError> {
         Ok(migrate::connect(&self.whole).await?)
     }
@@ -70,6 +99,15 @@ mod tests {
         );
         let password = command.as_std().get_envs().find(|(name, _)| *name == "PGPASSWORD");
         assert_eq!(password.unwrap().1.unwrap(), "p@ss");
+    }
+
+    #[test]
+    fn another_host_and_another_user_keep_what_else_the_url_says() {
+        let database = Database::parse("postgresql://ada:secret@db.example.com:5432/api?sslmode=verify-full").unwrap();
+        let restored = database.on("restored.example.com", 5433).unwrap();
+        assert_eq!(restored.whole, "postgresql://ada:secret@restored.example.com:5433/api?sslmode=verify-full");
+        let other = "postgresql://bob:x@restored.example.com:5433/api?sslmode=verify-full";
+        assert_eq!((restored.of_user("bob:x").as_str(), restored.user(), restored.name()), (other, "ada", "api"));
     }
 
     #[test]

@@ -52,9 +52,18 @@ pub enum BackupError {
     /// There are tables in it.
     #[error("the database is not empty ({0} tables): `--replace` drops what is in it first")]
     NotEmpty(i64),
+    /// The old database is the new one.
+    #[error("--old names the database of DATABASE_URL: leave it out; with --replace it is read before it is emptied")]
+    OldIsNew,
+    /// Services still write into the database that is given up.
+    #[error("the old database is in use by the services ({0} sessions): stop them first, or what they write is lost")]
+    OldInUse(i64),
     /// No server to verify on.
     #[error("there is no server to restore into: {0}. Install PostgreSQL here, or name one with --server")]
     NoServer(String),
+    /// Nothing to make an instance of.
+    #[error("{0} cannot be had as it was at that moment, and no snapshot is older: `platform backup list --rds {0}`")]
+    NoSnapshot(String),
     /// AWS refused, or went on failing.
     #[error("aws {call} failed: {said}")]
     Aws {

@@ -1,6 +1,6 @@
 //! What a backup says of itself.
 
-use crate::BackupError;
+use crate::{BackupError, loss::Log};
 use aws_lc_rs::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -42,6 +42,8 @@ pub struct Manifest {
     pub server_version: String,
     /// The newest migration; none in a database that is not ours.
     pub schema: Option<String>,
+    /// Where the event log was; none in a database that is not ours.
+    pub log: Option<Log>,
     /// By name.
     pub tables: BTreeMap<String, Table>,
     /// SHA-256 of each file of the dump.

@@ -1,31 +1,17 @@
 //! Restoring a backup, so that services may start on it.
 
 use crate::{
-    BackupError, Manifest, Progress,
+    BackupError, Loss, Manifest, Progress, Restored, Swap, Told,
     database::{self, Database},
     manifest::DATA,
-    process,
+    old, process,
+    settle::settle,
 };
-use migrate::Client;
-use serde::Serialize;
 use std::{
     fs,
     path::Path,
     process::{Command, Stdio},
 };
-
-/// What a restore did besides.
-#[derive(Debug, Serialize)]
-pub struct Restored {
-    /// Of the backup.
-    pub id: String,
-    /// Of the log from now on.
-    pub epoch: i32,
-    /// Sessions that ended.
-    pub sessions_ended: u64,
-    /// Keys whose tokens are refused from now on.
-    pub signing_keys_retired: u64,
-}
 
 /// Everything but the list of what is applied comes first: until that is there too, no service is ready.
 const LAST: &str = "_migrations";
@@ -51,21 +37,24 @@ const CLEAR: &str = "DO $$ DECLARE thing record; BEGIN
     LOOP EXECUTE format('DROP TYPE IF EXISTS %I CASCADE', thing.name); END LOOP;
 END $$";
 
-/// The log goes on in an epoch of its own; no session, and no token that was signed before, is taken any more. Tokens
-/// can be of sessions that the backup does not know, so the keys go: the first service that starts makes a new one.
-const CONSEQUENCES: [&str; 3] = [
-    "UPDATE _fence SET epoch = epoch + 1, holder = NULL, until = '-infinity' WHERE name = 'sequencer'",
-    "UPDATE sessions SET revoked_at = clock_timestamp(), version = version + 1 WHERE revoked_at IS NULL",
-    "UPDATE signing_keys SET retired_at = clock_timestamp() WHERE retired_at IS NULL",
-];
+/// How a backup is restored.
+#[derive(Debug, Clone, Copy)]
+pub struct How<'a> {
+    /// Empties the database first.
+    pub replace: bool,
+    /// The database whose place the restored one takes; without it, with `replace`, the one that is emptied.
+    pub old: Option<&'a str>,
+    /// Tables at a time.
+    pub jobs: usize,
+}
 
-/// Restores the backup that lies in `backup` into a database that is empty, or with `replace` is emptied first.
+/// Restores the backup that lies in `backup` into a database that is empty, or with `replace` is emptied first. Rights
+/// that the old database has taken away since stay taken away.
 pub async fn restore(
     url: &str,
     backup: &Path,
-    replace: bool,
-    jobs: usize,
-    tell: impl FnMut(Progress),
+    how: How<'_>,
+    mut tell: impl FnMut(Told<'_>),
 ) -> Result<Restored, BackupError> {
     let manifest = Manifest::read(backup)?;
     manifest.check_files(backup)?;
@@ -76,28 +65,34 @@ pub async fn restore(
         return Err(BackupError::InUse(others));
     }
     let tables = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')";
-    match client.query_one(tables, &[]).await?.get(0) {
-        0 => {}
-        count if !replace => return Err(BackupError::NotEmpty(count)),
-        _ => client.batch_execute(CLEAR).await?,
+    let tables: i64 = client.query_one(tables, &[]).await?.get(0);
+    if tables > 0 && !how.replace {
+        return Err(BackupError::NotEmpty(tables));
+    }
+    let name: String = client.query_one("SELECT current_database()::text", &[]).await?.get(0);
+    let (folder, log) = (backup.join(format!("since-{name}")), manifest.log.as_ref());
+    let (state, known) = match how.old {
+        Some(old) => old::give_up(old, &client, &folder, log).await?,
+        None => old::before_emptied(&client, &folder, log).await?,
+    };
+    tell(Told::Old(&state));
+    if let Some(known) = &known {
+        let rows = manifest.tables.iter().map(|(name, table)| (name.clone(), table.rows)).collect();
+        tell(Told::Loss(&Loss::between(&rows, &known.facts)));
+    }
+    if tables > 0 {
+        client.batch_execute(CLEAR).await?;
     }
     let lists = Lists::of(backup)?;
-    load(&database, backup, &lists.first(), jobs, manifest.tables.len(), tell).await?;
-    let restored = consequences(&client, manifest.id.clone()).await?;
+    let count = manifest.tables.len();
+    load(&database, backup, &lists.first(), how.jobs, count, |progress| tell(Told::Tables(progress))).await?;
+    let swap = how.old.and_then(|old| Some(Swap::between(&Database::parse(old).ok()?, &database, &state)));
+    let restored = settle(&client, manifest.id.clone(), state, known.as_ref(), swap).await?;
     load(&database, backup, &lists.last(), 1, 1, |_| ()).await?;
-    Ok(restored)
-}
-
-async fn consequences(client: &Client, id: String) -> Result<Restored, BackupError> {
-    client.batch_execute("BEGIN").await?;
-    let mut changed = [0; 3];
-    for (statement, count) in CONSEQUENCES.iter().zip(&mut changed) {
-        *count = client.execute(*statement, &[]).await?;
+    if let Some(known) = &known {
+        old::forget(known)?;
     }
-    let epoch = client.query_one("SELECT epoch FROM _fence WHERE name = 'sequencer'", &[]).await?.get(0);
-    client.batch_execute("COMMIT").await?;
-    let [_, sessions_ended, signing_keys_retired] = changed;
-    Ok(Restored { id, epoch, sessions_ended, signing_keys_retired })
+    Ok(restored)
 }
 
 /// What is in a dump, a line each, as `pg_restore` lists it.

@@ -1,8 +1,10 @@
 //! `platform backup`
 
+mod restored;
+
 use crate::settings::Settings;
 use anyhow::Result;
-use backup::{Backup, Folder, Progress, rds};
+use backup::{Backup, Folder, How, Progress, Restored, Told, rds};
 use clap::Subcommand;
 use std::{
     io::{self, IsTerminal as _, Write as _},
@@ -33,13 +35,31 @@ pub(crate) enum BackupCommand {
         #[arg(long, value_name = "URL")]
         server: Option<String>,
     },
-    /// Restores a backup into the database of DATABASE_URL; nobody stays signed in
-    Restore {
-        id: String,
-        /// Drops what is in the database first
-        #[arg(long)]
-        replace: bool,
-    },
+    /// Restores a backup into the database of DATABASE_URL, or into a new instance of RDS; nobody stays signed in
+    Restore(Restore),
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Restore {
+    /// The backup, or the snapshot
+    #[arg(required_unless_present_any = ["at", "instance"])]
+    id: Option<String>,
+    /// Drops what is in the database first
+    #[arg(long)]
+    replace: bool,
+    /// The database whose place this one takes, as admin_user: it is set read-only, and what it has revoked since the
+    /// backup stays revoked. With --replace it is the one that is emptied
+    #[arg(long, value_name = "URL")]
+    old: Option<String>,
+    /// An instance of Amazon RDS, of which a new one is made; DATABASE_URL is then the old database
+    #[arg(long, value_name = "INSTANCE", conflicts_with_all = ["replace", "old"])]
+    rds: Option<String>,
+    /// As the instance was at this moment, as in 2025-01-17T14:00:00Z
+    #[arg(long, value_name = "MOMENT", requires = "rds", conflicts_with = "id")]
+    at: Option<jiff::Timestamp>,
+    /// Goes on with a new instance that an earlier run has begun
+    #[arg(long, value_name = "INSTANCE", requires = "rds", conflicts_with_all = ["id", "at"])]
+    instance: Option<String>,
 }
 
 /// What all of them take.
@@ -89,16 +109,42 @@ pub(crate) async fn run(command: BackupCommand, options: Options) -> Result<Exit
             let verified = serde_json::json!({ "id": id, "verified_at": at });
             say(json, &verified, || format!("✓ {id} was restored, and every table is as it was dumped"))
         }
-        BackupCommand::Restore { id, replace } => {
-            let place = folder.find(Some(&id))?;
-            let restored = backup::restore(&database_url()?, &place, replace, jobs, tables("restored")).await?;
-            say(json, &restored, || {
-                let (sessions, keys) = (restored.sessions_ended, restored.signing_keys_retired);
-                format!(
-                    "✓ {id} is restored; {sessions} sessions ended, {keys} signing keys retired. Start the services"
-                )
-            })
+        BackupCommand::Restore(asked) => {
+            let restored = restore(asked, &folder, jobs, &clock).await?;
+            say(json, &restored, || restored::text(&restored))
         }
+    }
+}
+
+async fn restore(asked: Restore, folder: &Folder, jobs: usize, clock: &Clock) -> Result<Restored> {
+    let Restore { id, replace, old, rds: source, at, instance } = asked;
+    let (url, id) = (database_url()?, id.unwrap_or_default());
+    let Some(source) = source else {
+        let how = How { replace, old: old.as_deref(), jobs };
+        return Ok(backup::restore(&url, &folder.find(Some(&id))?, how, tell).await?);
+    };
+    let origin = match (at, &instance) {
+        (Some(moment), _) => rds::Origin::Moment(moment),
+        (None, Some(instance)) => rds::Origin::Begun(instance),
+        (None, None) => rds::Origin::Snapshot(&id),
+    };
+    Ok(rds::restore(&source, origin, &url, clock, tell).await?)
+}
+
+/// What has to be known while it works is said on standard error, and stays there whatever comes after.
+fn tell(told: Told<'_>) {
+    match told {
+        Told::Tables(progress) => tables("restored")(progress),
+        Told::Old(old) => restored::old(old).into_iter().for_each(|line| eprintln!("{line}")),
+        Told::Snapshot(snapshot) => {
+            let from = snapshot.created_at.as_deref().unwrap_or_default();
+            eprintln!("! that moment cannot be had: restoring {}, of {from}", snapshot.id);
+        }
+        Told::Instance { id, status, seconds: 0 } => {
+            eprintln!("{id} is {status}; should this be cut off: platform backup restore --rds … --instance {id}");
+        }
+        Told::Instance { id, status, seconds } => show(&format!("{id} is {status} after {seconds} s")),
+        Told::Loss(loss) => eprintln!("before: {}", restored::loss(loss)),
     }
 }
 

@@ -15,30 +15,30 @@ use tempfile::TempDir;
 use testing::Database;
 
 /// A database, and a folder for its backups.
-struct World {
-    database: Database,
-    folder: TempDir,
+pub(crate) struct World {
+    pub(crate) database: Database,
+    pub(crate) folder: TempDir,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self { database: Database::new().await, folder: folder() }
     }
 
     /// `platform backup …`, as the owner of the tables.
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = platform();
         command.arg("backup").args(arguments).arg("--json").arg("--folder").arg(self.folder.path());
         command.env("DATABASE_URL", self.database.owner_url());
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Result<Value, String> {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Result<Value, String> {
         result(&self.command(arguments).output().unwrap())
     }
 
     /// The id of a new backup.
-    fn create(&self) -> String {
+    pub(crate) fn create(&self) -> String {
         self.run(&["create"]).unwrap()["id"].as_str().unwrap().to_owned()
     }
 
@@ -57,14 +57,14 @@ impl World {
     }
 
     /// A table that takes a while.
-    async fn much(&self) {
+    pub(crate) async fn much(&self) {
         let much =
             "CREATE TABLE much AS SELECT n, md5(n::text) || md5((-n)::text) AS text FROM generate_series(1, 600000) n";
         self.database.client("admin_user").await.batch_execute(much).await.unwrap();
     }
 }
 
-fn result(output: &Output) -> Result<Value, String> {
+pub(crate) fn result(output: &Output) -> Result<Value, String> {
     if output.status.success() {
         return Ok(serde_json::from_slice(&output.stdout).unwrap());
     }

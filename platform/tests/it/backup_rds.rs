@@ -1,7 +1,8 @@
-//! `platform backup create --rds`: the real `aws` program, against an imitation of Amazon that has a bad day.
+//! `platform backup … --rds`: the real `aws` program, against an imitation of Amazon that has a bad day.
 
 use crate::process::{Process, folder, platform};
-use serde_json::Value;
+use private_postgres::{Cluster, Programs, Purpose};
+use serde_json::{Value, json};
 use std::{
     env, fs,
     io::{BufRead as _, BufReader},
@@ -27,9 +28,10 @@ struct Amazon {
 }
 
 impl Amazon {
-    fn start(aws: &Path) -> Self {
+    /// Its restored instances are the server at this port.
+    fn start(aws: &Path, restored: u16) -> Self {
         let mut server = Command::new("python3");
-        server.arg(aws.join("rds.py")).env("PYTHONPATH", aws.join("python"));
+        server.arg(aws.join("rds.py")).arg(restored.to_string()).env("PYTHONPATH", aws.join("python"));
         let mut server = Process(server.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
         let mut port = String::new();
         BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut port).unwrap();
@@ -58,8 +60,13 @@ impl Amazon {
     }
 
     fn platform(&self, arguments: &[&str]) -> Result<Value, String> {
+        self.platform_of("", arguments)
+    }
+
+    /// With the database of the old instance.
+    fn platform_of(&self, url: &str, arguments: &[&str]) -> Result<Value, String> {
         let mut command = platform();
-        command.arg("backup").args(arguments).arg("--json");
+        command.arg("backup").args(arguments).arg("--json").env("DATABASE_URL", url);
         self.ask(command).map(|text| serde_json::from_str(&text).unwrap())
     }
 
@@ -75,12 +82,117 @@ impl Amazon {
     }
 }
 
+fn instance(id: &str) -> String {
+    format!(
+        "aws rds create-db-instance --db-instance-identifier {id} --engine postgres --db-instance-class db.m6g.large \
+         --allocated-storage 20 --master-username a --master-user-password abcdefgh1 --no-publicly-accessible"
+    )
+}
+
+/// A server with a migrated database, and another with a copy of all its files, as a restored instance is one.
+struct Servers {
+    old: Cluster,
+    new: Cluster,
+    _place: tempfile::TempDir,
+}
+
+impl Servers {
+    /// The copy is made after this.
+    async fn start(before: &str) -> Self {
+        let (place, programs) = (folder(), Programs::find().unwrap());
+        let start = |name| Cluster::start(&programs, &place.path().join(name), Purpose::Development).unwrap();
+        let old = start("old");
+        for (login, step) in [("postgres", "roles"), ("admin_user", "up")] {
+            let mut migrate = platform();
+            migrate.args(["migrate", step]).env("DATABASE_URL", old.tcp_url(login, "postgres"));
+            assert!(migrate.stdout(Stdio::null()).status().unwrap().success());
+        }
+        session(&old, "postgres").await.batch_execute(before).await.unwrap();
+        drop(old);
+        let mut copy = Command::new("cp");
+        copy.arg("-a").arg(place.path().join("old")).arg(place.path().join("new"));
+        assert!(copy.status().unwrap().success());
+        Self { old: start("old"), new: start("new"), _place: place }
+    }
+}
+
+async fn session(cluster: &Cluster, login: &str) -> migrate::Client {
+    migrate::connect(&cluster.tcp_url(login, "postgres")).await.unwrap()
+}
+
+const SOURCE: &str = "ALTER DATABASE postgres OWNER TO admin_user;
+    INSERT INTO organizations (id, name, created_at, updated_at) VALUES (gen_random_uuid(), 'Acme', now(), now());
+    INSERT INTO analytics_sources (org_id, id, name, write_key, allowed_origins, enabled, created_at, updated_at)
+        SELECT id, gen_random_uuid(), 'leaked', 'leaked', '{}', true, now(), now() FROM organizations";
+
+const SINCE: &str = "DELETE FROM analytics_sources;
+    INSERT INTO outbox (event_id, kind, actor, data, at)
+        VALUES (gen_random_uuid(), 'analytics_source.deleted', '{}', '{}', now())";
+
+#[tokio::test]
+async fn an_instance_is_restored_once_to_a_moment_and_the_old_one_is_kept_read_only() {
+    let servers = Servers::start(SOURCE).await;
+    let (old, amazon) =
+        (servers.old.tcp_url("admin_user", "postgres"), Amazon::start(&installed_aws(), servers.new.port()));
+    session(&servers.old, "admin_user").await.batch_execute(SINCE).await.unwrap();
+    amazon.shell(&instance("prod-db")).unwrap();
+    let moment = "2025-01-17T14:00:00Z";
+    let restored = amazon.platform_of(&old, &["restore", "--rds", "prod-db", "--at", moment]).unwrap();
+    let id = restored["id"].as_str().unwrap();
+    assert_eq!(id.strip_prefix("prod-db-restore-").unwrap().len(), "20250117-140000".len());
+    // Throttled, 503, made with its answer lost, and found to be there; then on its way twice.
+    assert_eq!(amazon.calls("RestoreDBInstanceToPointInTime").await, 4);
+    assert_eq!(amazon.calls("DescribeDBInstances restored").await, 3);
+    let like = format!(
+        "aws rds describe-db-instances --db-instance-identifier {id} --output text \
+         --query 'DBInstances[0].[DBInstanceClass,PubliclyAccessible]'"
+    );
+    assert_eq!(amazon.shell(&like).unwrap().trim(), "db.m6g.large\tFalse");
+    assert_eq!((&restored["old"], &restored["epoch"]), (&json!({ "state": "kept", "writable": null }), &json!(2)));
+    assert_eq!(restored["revoked"], json!({ "analytics_sources": 1 }));
+    assert_eq!(restored["loss"]["events"], json!({ "analytics_source.deleted": 1 }));
+    assert_eq!(restored["loss"]["tables"]["outbox"], json!({ "restored": 0, "old": 1 }));
+    let swap = restored["swap"].to_string();
+    let [old_port, new_port] =
+        [&servers.old, &servers.new].map(|server| format!("PASSWORD@127.0.0.1:{}/", server.port()));
+    assert!(restored["swap"]["steps"].to_string().contains(&new_port) && swap.contains(&old_port), "{swap}");
+    let write = session(&servers.old, "admin_user").await.batch_execute("DELETE FROM outbox").await.unwrap_err();
+    assert!(write.as_db_error().unwrap().message().contains("read-only transaction"), "{write}");
+
+    // A run that was cut off while it waited is gone on with, and makes nothing.
+    let again = amazon.platform_of(&old, &["restore", "--rds", "prod-db", "--instance", id]).unwrap();
+    assert_eq!((&again["id"], &again["epoch"], &again["old"]), (&json!(id), &json!(3), &restored["old"]));
+    assert_eq!(amazon.calls("RestoreDBInstanceToPointInTime").await, 4);
+}
+
+#[tokio::test]
+async fn where_no_moment_can_be_had_the_last_snapshot_before_it_is_restored() {
+    let servers = Servers::start("SELECT").await;
+    let (old, amazon) =
+        (servers.old.tcp_url("admin_user", "postgres"), Amazon::start(&installed_aws(), servers.new.port()));
+    let source = "db-without-moments";
+    amazon.shell(&instance(source)).unwrap();
+    let restore = |more: &[&str]| amazon.platform_of(&old, &[&["restore", "--rds", source], more].concat());
+    let refused = restore(&["--at", "2025-01-17T14:00:00Z"]).unwrap_err();
+    assert!(refused.contains("no snapshot is older"), "{refused}");
+    let snapshot = amazon.platform(&["create", "--rds", source]).unwrap()["id"].as_str().unwrap().to_owned();
+    let restored = restore(&["--at", "2200-01-17T14:00:00Z"]).unwrap();
+    assert_eq!(amazon.calls("RestoreDBInstanceFromDBSnapshot").await, 4);
+    assert!(restored["id"].as_str().unwrap().starts_with("db-without-moments-restore-"), "{restored}");
+    // Here the database belongs to somebody else.
+    assert!(restored["old"]["writable"].as_str().unwrap().contains("must be owner of database"), "{restored}");
+    assert!(restored["swap"]["steps"][0].as_str().unwrap().starts_with("psql 'postgresql://OWNER@"), "{restored}");
+    // By its name too; and what is wrong is not repeated.
+    let named = restore(&[&snapshot]).unwrap();
+    assert_eq!((&named["epoch"], amazon.calls("RestoreDBInstanceFromDBSnapshot").await), (&json!(3), 5));
+    assert!(restore(&["no-such-snapshot"]).unwrap_err().contains("DBSnapshotNotFound"));
+    assert!(restore(&[]).unwrap_err().contains("required arguments"));
+}
+
 #[tokio::test]
 async fn a_snapshot_is_taken_once_though_amazon_throttles_fails_and_loses_an_answer() {
-    let amazon = Amazon::start(&installed_aws());
-    let instance = "aws rds create-db-instance --db-instance-identifier prod-db --engine postgres \
-        --db-instance-class db.m6g.large --allocated-storage 20 --master-username a --master-user-password abcdefgh1";
-    amazon.shell(instance).unwrap();
+    let amazon = Amazon::start(&installed_aws(), 0);
+    amazon.shell(&instance("prod-db")).unwrap();
     let made = amazon.platform(&["create", "--rds", "prod-db"]).unwrap();
     let id = made["id"].as_str().unwrap();
     let moment = id.strip_prefix("prod-db-snapshot-").unwrap();

@@ -4,6 +4,7 @@
 mod analytics;
 mod backup;
 mod backup_rds;
+mod backup_rights;
 mod dev;
 mod guides;
 mod kill;

@@ -1,7 +1,9 @@
 """Amazon's RDS, as far as moto imitates it, behind a network and a service that have a bad day.
 
-Prints the port. Of the snapshots that are asked for, the first call is throttled, the second gets 503, the third is made
-and its answer lost; a snapshot is `creating` for the first times that it is asked for. `/trouble` says how often.
+Prints the port. Of each call that makes something, the first is throttled, the second gets 503, the third is made and its
+answer lost; what is made is `creating` for the first times that it is asked for. An instance `…-without-moments` has no
+automatic backups. Restored instances answer on this machine, at the port that the first argument names. GET says how
+often each was called.
 """
 
 import json
@@ -25,32 +27,47 @@ THROTTLED = b"""<ErrorResponse><Error><Type>Sender</Type><Code>Throttling</Code>
 <RequestId>0</RequestId></ErrorResponse>"""
 
 
+NO_MOMENTS = b"""<ErrorResponse><Error><Type>Sender</Type><Code>PointInTimeRestoreNotEnabled</Code>
+<Message>Automated backups are off</Message></Error><RequestId>0</RequestId></ErrorResponse>"""
+
+MAKES = ["CreateDBSnapshot", "RestoreDBInstanceToPointInTime", "RestoreDBInstanceFromDBSnapshot"]
+
+
 class Proxy(BaseHTTPRequestHandler):
     def do_GET(self):
         self.answer(200, json.dumps(calls).encode())
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
-        action = parse_qs(body.decode()).get("Action", [""])[0]
+        asked = {name: values[0] for name, values in parse_qs(body.decode()).items()}
+        action = asked.get("Action", "")
+        restored = action == "DescribeDBInstances" and "-restore-" in asked.get("DBInstanceIdentifier", "")
         with lock:
-            calls[action] += 1
-            number = calls[action]
-        if action == "CreateDBSnapshot" and number == 1:
+            calls[action + " restored" * restored] += 1
+            number = calls[action + " restored" * restored]
+        if action in MAKES and number == 1:
             return self.answer(400, THROTTLED)
-        if action == "CreateDBSnapshot" and number == 2:
+        if action in MAKES and number == 2:
             return self.answer(503, b"")
+        if asked.get("SourceDBInstanceIdentifier", "").endswith("-without-moments"):
+            return self.answer(400, NO_MOMENTS)
         headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
         try:
             answer = urlopen(Request(upstream + self.path, data=body, headers=headers))
             status, text = answer.status, answer.read()
         except Exception as error:
             status, text = error.code, error.read()
-        if action == "CreateDBSnapshot" and number == 3:
+        if action in MAKES and number == 3:
             self.close_connection = True
             return self.connection.close()
         if action == "DescribeDBSnapshots" and number <= 2:
             text = re.sub(rb"<Status>available</Status>", b"<Status>creating</Status>", text)
             text = re.sub(rb"<PercentProgress>\d+<", b"<PercentProgress>%d<" % (number * 30), text)
+        if restored:
+            text = re.sub(rb"<Address>[^<]*</Address>", b"<Address>127.0.0.1</Address>", text)
+            text = re.sub(rb"<Port>\d+</Port>", b"<Port>%d</Port>" % int(sys.argv[1]), text)
+        if restored and number <= 2:
+            text = re.sub(rb"<DBInstanceStatus>available<", b"<DBInstanceStatus>creating<", text)
         self.answer(status, text)
 
     def answer(self, status, text):
