@@ -87,6 +87,7 @@ pub async fn restore(
     let count = manifest.tables.len();
     load(&database, backup, &lists.first(), how.jobs, count, |progress| tell(Told::Tables(progress))).await?;
     let swap = how.old.and_then(|old| Some(Swap::between(&Database::parse(old).ok()?, &database, &state)));
+    load(&database, backup, &lists.references(), how.jobs, count, |_| ()).await?;
     let restored = settle(&client, manifest.id.clone(), state, known.as_ref(), swap).await?;
     load(&database, backup, &lists.last(), 1, 1, |_| ()).await?;
     if let Some(known) = &known {
@@ -110,12 +111,18 @@ impl Lists {
         Ok(Self(String::from_utf8_lossy(&output.stdout).into_owned()))
     }
 
-    pub(crate) fn all(&self) -> String {
-        self.lines(|_| true)
+    pub(crate) fn all_but_references(&self) -> String {
+        self.lines(|line| !is_reference(line))
+    }
+
+    /// Checked by the tables' owner, who sees no row of a table whose row level security is on and whose policies are
+    /// not there yet. What is restored at the same time comes in any order: so these come when all else is there.
+    pub(crate) fn references(&self) -> String {
+        self.lines(is_reference)
     }
 
     fn first(&self) -> String {
-        self.lines(|line| !is_last(line))
+        self.lines(|line| !is_last(line) && !is_reference(line))
     }
 
     fn last(&self) -> String {
@@ -128,6 +135,10 @@ impl Lists {
         let lines = self.0.lines().filter(|line| !line.starts_with(';') && !is_schema(line) && wanted(line));
         lines.flat_map(|line| [line, "\n"]).collect()
     }
+}
+
+fn is_reference(line: &str) -> bool {
+    line.contains(" FK CONSTRAINT ")
 }
 
 fn is_last(line: &str) -> bool {
@@ -157,4 +168,28 @@ pub(crate) async fn load(
         }
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_of_a_dump_is_restored_once_references_after_policies_and_the_list_of_migrations_last() {
+        let lines = [
+            "218; 1259 16385 TABLE public _migrations admin_user",
+            "220; 1259 16400 TABLE public sessions admin_user",
+            "3456; 3256 16500 POLICY public memberships owner_all admin_user",
+            "3457; 0 16501 ROW SECURITY public memberships admin_user",
+            "3458; 2606 16502 FK CONSTRAINT public sessions sessions_org_id_user_id_fkey admin_user",
+            "3459; 2606 16503 CONSTRAINT public sessions sessions_pkey admin_user",
+        ];
+        let lists =
+            Lists(format!(";\n; Archive\n4; 2615 2200 SCHEMA - public pg_database_owner\n{}\n", lines.join("\n")));
+        assert_eq!(lists.references(), format!("{}\n", lines[4]));
+        assert_eq!(lists.last(), format!("{}\n", lines[0]));
+        let first = [lines[1], lines[2], lines[3], lines[5]].map(|line| format!("{line}\n")).concat();
+        assert_eq!(lists.first(), first);
+        assert_eq!(lists.all_but_references(), format!("{}\n{first}", lines[0]));
+    }
 }

@@ -40,8 +40,10 @@ async fn compare(
     jobs: usize,
     tell: impl FnMut(Progress),
 ) -> Result<(), BackupError> {
-    load(&scratch.database, backup, &Lists::of(backup)?.all(), jobs, manifest.tables.len(), tell).await?;
-    let client = scratch.database.connect().await?;
+    let (database, lists, count) = (&scratch.database, Lists::of(backup)?, manifest.tables.len());
+    load(database, backup, &lists.all_but_references(), jobs, count, tell).await?;
+    load(database, backup, &lists.references(), jobs, count, |_| ()).await?;
+    let client = database.connect().await?;
     client.batch_execute(fingerprint::SETTINGS).await?;
     let found = fingerprint::of(&client, |_, _| ()).await?;
     match fingerprint::difference(&manifest.tables, &found) {
