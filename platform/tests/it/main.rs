@@ -10,6 +10,7 @@ mod guides;
 mod kill;
 mod kill_webhooks;
 mod migrate;
+mod newest_postgres;
 mod process;
 mod serve;
 mod smoke;
