@@ -2,6 +2,7 @@
 
 use crate::{
     Event, File, Files, Options, UpError, blockers, catalog,
+    left::Left,
     patience::Patience,
     place::Place,
     running::{self, Running},
@@ -111,7 +112,8 @@ impl<T: FnMut(&Event)> Up<'_, T> {
                     let at = |error: Error| match error.as_db_error() {
                         Some(db) => {
                             let (file, message) = (file.name.clone(), db.message().to_owned());
-                            UpError::Statement { file, place: Some(step.place.clone()), message }
+                            let left = Left::by(&error, journal.done());
+                            UpError::Statement { file, place: Some(step.place.clone()), message, left }
                         }
                         None => error.into(),
                     };
@@ -222,5 +224,6 @@ fn located(file: &File, ran: Option<usize>, error: Error) -> UpError {
         Some(ErrorPosition::Original(position)) => Some(Place::of_character(&file.sql, *position)),
         _ => Place::of_statement(&file.sql, ran),
     });
-    UpError::Statement { file: file.name.clone(), place, message: db.message().to_owned() }
+    let left = Left::by(&error, 0);
+    UpError::Statement { file: file.name.clone(), place, message: db.message().to_owned(), left }
 }

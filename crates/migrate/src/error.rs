@@ -1,6 +1,6 @@
 //! Why a migration stops.
 
-use crate::{connect, place::Place, session::LOCK_WAIT};
+use crate::{connect, left::Left, place::Place, session::LOCK_WAIT};
 use semver::Version;
 use tokio_postgres::Error;
 
@@ -56,8 +56,8 @@ pub enum UpError {
         /// The statement.
         place: Place,
     },
-    /// A statement of a file failed; nothing of that file was applied.
-    #[error("{file}{}\nnothing of this file was applied", failure(place.as_ref(), message))]
+    /// A statement of a file failed.
+    #[error("{file}{}\n{left}", failure(place.as_ref(), message))]
     Statement {
         /// The file.
         file: String,
@@ -65,6 +65,8 @@ pub enum UpError {
         place: Option<Place>,
         /// The server's words.
         message: String,
+        /// What is there of the file.
+        left: Left,
     },
     /// A file without a transaction was begun with another text.
     #[error(

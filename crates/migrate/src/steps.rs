@@ -61,6 +61,11 @@ impl Journal {
         Ok(journal)
     }
 
+    /// How many statements are done.
+    pub(crate) fn done(&self) -> usize {
+        self.done.unsigned_abs() as usize
+    }
+
     /// Whether the statement is still to be run.
     pub(crate) fn lacks(&self, step: &Step) -> bool {
         step.number > self.done
