@@ -22,7 +22,9 @@ pub(crate) fn files() -> Result<Files, FileError> {
 
 /// The newest migration that this binary requires.
 pub(crate) fn needs() -> &'static str {
-    let ups = EMBEDDED.iter().map(|(name, _)| *name).filter(|name| !name.ends_with(".down.sql"));
+    // What undoes a file is none, and neither is a backfill, whose name has a folder.
+    let is_file = |name: &&str| !name.ends_with(".down.sql") && !name.contains('/');
+    let ups = EMBEDDED.iter().map(|(name, _)| *name).filter(is_file);
     ups.max().unwrap_or_default()
 }
 

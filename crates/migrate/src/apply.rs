@@ -1,7 +1,7 @@
 //! `up`: what is pending, one file after the other.
 
 use crate::{
-    Event, File, Files, Options, UpError, blockers, catalog,
+    Event, File, Files, Options, UpError, backfill, blockers, catalog,
     left::Left,
     patience::Patience,
     place::Place,
@@ -58,6 +58,10 @@ impl<T: FnMut(&Event)> Up<'_, T> {
         let mut done = Vec::with_capacity(pending.len());
         for file in pending {
             self.refuse_while_older_run(file).await?;
+            let lacking = backfill::lacking(self.client, files, &file.needs_backfills).await?;
+            if let Some(backfill) = lacking.into_iter().next() {
+                return Err(UpError::BackfillFirst { file: file.name.clone(), backfill });
+            }
             let start = Instant::now();
             if file.no_transaction {
                 self.apply_steps(file, start).await?;

@@ -39,6 +39,16 @@ pub enum UpError {
         /// Which version.
         version: String,
     },
+    /// Rows are still as they were.
+    #[error(
+        "{file} needs the backfill {backfill}, which is not done: `platform migrate backfill start {backfill}`, then `up` again"
+    )]
+    BackfillFirst {
+        /// The file.
+        file: String,
+        /// What it needs.
+        backfill: String,
+    },
     /// Another migrator did not finish in time.
     #[error("another migrator holds the lock since {}s (process {pid} of the database); nothing was applied", LOCK_WAIT.as_secs())]
     Locked {

@@ -9,6 +9,8 @@ pub(crate) struct Header {
     pub(crate) oldest_app: Option<Version>,
     /// `-- no-transaction`
     pub(crate) no_transaction: bool,
+    /// `-- needs-backfill: NAME`, of which there may be several
+    pub(crate) needs_backfills: Vec<String>,
 }
 
 /// A line that cannot be used.
@@ -22,12 +24,16 @@ pub(crate) enum HeaderError {
     /// A version that is none.
     #[error("the header `-- oldest-app:` needs a version as in 1.2.3")]
     OldestApp,
+    /// No name of a backfill.
+    #[error("the header `-- needs-backfill:` needs the name of a file in backfills/, without .sql")]
+    NeedsBackfill,
 }
 
 /// Names, and how each is written.
-const KNOWN: [(&str, &str); 3] = [
+const KNOWN: [(&str, &str); 4] = [
     ("oldest-app", "oldest-app: X.Y.Z"),
     ("no-transaction", "no-transaction"),
+    ("needs-backfill", "needs-backfill: NAME"),
     ("lint:allow", "lint:allow RULE reason"),
 ];
 
@@ -38,6 +44,9 @@ pub(crate) fn parse(sql: &str) -> Result<Header, HeaderError> {
     for line in comments.map(|line| line.trim_start_matches('-').trim()) {
         if let Some(version) = line.strip_prefix("oldest-app:") {
             header.oldest_app = Some(version.trim().parse().map_err(|_| HeaderError::OldestApp)?);
+        } else if let Some(name) = line.strip_prefix("needs-backfill:") {
+            let name = Some(name.trim()).filter(|name| !name.is_empty()).ok_or(HeaderError::NeedsBackfill)?;
+            header.needs_backfills.push(name.to_owned());
         } else if line == "no-transaction" {
             header.no_transaction = true;
         } else if !line.starts_with("lint:allow ")
@@ -78,6 +87,8 @@ mod tests {
             ("-- What it does.\n\n-- no-transactions", "no-transaction"),
             ("-- no-transaction: true", "no-transaction"),
             ("-- no_transaction", "no-transaction"),
+            ("-- needs_backfill: 20250101_a", "needs-backfill: NAME"),
+            ("-- needs-backfills: 20250101_a", "needs-backfill: NAME"),
             ("-- lint-allow: ban-drop-table gone", "lint:allow RULE reason"),
             ("-- lint:alow ban-drop-table gone", "lint:allow RULE reason"),
         ] {
@@ -103,7 +114,12 @@ mod tests {
 
     #[test]
     fn the_headers_are_read() {
-        let header = parse("-- Why.\n\n-- oldest-app: 1.2.0\n-- no-transaction\n-- lint:allow ban-drop-table gone\n");
-        assert_eq!(header.unwrap(), Header { oldest_app: Some(Version::new(1, 2, 0)), no_transaction: true });
+        let header = parse(
+            "-- Why.\n\n-- oldest-app: 1.2.0\n-- no-transaction\n-- needs-backfill: 20250101_a\n-- needs-backfill: 20250102_b\n-- lint:allow ban-drop-table gone\n",
+        );
+        let needs_backfills = vec!["20250101_a".to_owned(), "20250102_b".to_owned()];
+        let expected = Header { oldest_app: Some(Version::new(1, 2, 0)), no_transaction: true, needs_backfills };
+        assert_eq!(header.unwrap(), expected);
+        assert!(matches!(parse("-- needs-backfill:"), Err(HeaderError::NeedsBackfill)));
     }
 }

@@ -4,6 +4,7 @@
 //! place in the journal, so a run that was killed at any moment is simply started again.
 
 mod apply;
+pub mod backfill;
 mod blockers;
 mod catalog;
 mod connect;
@@ -11,6 +12,7 @@ mod down;
 mod error;
 mod file;
 mod header;
+mod lag;
 mod left;
 pub mod lint;
 mod locks;
@@ -32,11 +34,13 @@ mod verify;
 mod words;
 
 pub use apply::{Applied, up};
+pub use backfill::{Backfill, BackfillError};
 pub use blockers::Blocker;
 pub use connect::{ConnectError, connect};
 pub use down::down;
 pub use error::UpError;
 pub use file::{File, FileError, Files};
+pub use lag::Behind;
 pub use left::Left;
 pub use login::{LoginProblem, login_problem};
 pub use new::{NewError, new};

@@ -27,7 +27,9 @@ impl Patience {
         // If even that fails the session is gone, which the error says already.
         let _ = client.batch_execute("ROLLBACK; RESET ALL").await;
         let over = self.since.get_or_insert_with(Instant::now).elapsed() > LIMIT;
-        if error.code() != Some(&SqlState::LOCK_NOT_AVAILABLE) || over { Err(error) } else { Ok(()) }
+        // Whoever lost a deadlock may simply try again.
+        let busy = [SqlState::LOCK_NOT_AVAILABLE, SqlState::T_R_DEADLOCK_DETECTED];
+        if over || !error.code().is_some_and(|code| busy.contains(code)) { Err(error) } else { Ok(()) }
     }
 
     /// Returns when the next attempt may start: later each time, and not at the same moment as another's.

@@ -9,7 +9,7 @@ pub use crate::{
 pub use report::human;
 
 use crate::{
-    Entry, File, Files, Place, State,
+    Entry, File, Files, Place, State, backfill,
     blockers::{self, Blocker},
     catalog,
     locks::{self, Effect},
@@ -50,6 +50,8 @@ pub struct PlannedFile {
     pub oldest_app: Option<String>,
     /// Images seen within two minutes that could not run any more.
     pub can_no_longer_run: Vec<Running>,
+    /// Backfills that must be done first, and are not.
+    pub backfills_first: Vec<String>,
     /// What undoes it.
     pub undo: Undo,
     /// What runs.
@@ -127,7 +129,8 @@ pub async fn plan(client: &Client, files: &Files) -> Result<Plan, Error> {
     let (mut planned, mut digested) = (Vec::new(), String::new());
     let running = running::seen(client).await?;
     for file in files.in_order().iter().filter(pending) {
-        planned.push(plan_file(client, file, &running).await?);
+        let backfills_first = backfill::lacking(client, files, &file.needs_backfills).await?;
+        planned.push(PlannedFile { backfills_first, ..plan_file(client, file, &running).await? });
     }
     for entry in &entries {
         let file = files.in_order().iter().find(|file| file.name == entry.name);
@@ -153,6 +156,7 @@ async fn plan_file(client: &Client, file: &File, running: &[Running]) -> Result<
         transaction: !file.no_transaction,
         oldest_app: file.oldest_app.as_ref().map(ToString::to_string),
         can_no_longer_run: running.iter().filter(too_old).cloned().collect(),
+        backfills_first: Vec::new(),
         undo: if file.down.is_some() { Undo::Down } else { Undo::NewFileOrBackup },
         statements,
     })

@@ -79,6 +79,14 @@ BEGIN
         ALTER ROLE api_platform_app SET lock_timeout = '5s';
         ALTER ROLE api_platform_app SET idle_in_transaction_session_timeout = '30s';
     END IF;
+    -- How far standbys are behind, and what others do who are in the way. Whoever may not grant that makes roles all the
+    -- same: the owner says what it lacks when it needs it.
+    IF NOT pg_has_role('admin_user', 'pg_read_all_stats', 'MEMBER') THEN
+        BEGIN
+            GRANT pg_read_all_stats TO admin_user;
+        EXCEPTION WHEN insufficient_privilege THEN NULL;
+        END;
+    END IF;
     EXECUTE format('GRANT CONNECT, CREATE ON DATABASE %I TO admin_user', current_database());
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO api_platform_app, readonly_user', current_database());
 END $$;

@@ -31,6 +31,8 @@ pub enum Purpose {
     Development,
     /// Nothing is synced to disk; the folder goes when the cluster is dropped.
     Test,
+    /// As for a test, and standbys can follow.
+    Replication,
 }
 
 /// Why there is no cluster.
@@ -94,6 +96,21 @@ impl Cluster {
         cluster.wait()?;
         fs::write(cluster.folder.join("port"), port.to_string())?;
         Ok(cluster)
+    }
+
+    /// Copies this cluster, which is for replication, into a folder and starts the copy as a standby that follows it.
+    pub fn standby(&self, programs: &Programs, folder: &Path) -> Result<Self, ClusterError> {
+        let user = user::to_step_down_to();
+        let folder = prepare(folder, user)?;
+        let mut copy = Place { programs, folder: &folder, user }.command(programs.program("pg_basebackup"));
+        copy.args(["--username=postgres", "--no-password", "--write-recovery-conf", "--checkpoint=fast", "--no-sync"]);
+        copy.arg(format!("--port={}", self.port)).arg("--host").arg(self.sockets());
+        let Output { status, stderr, .. } = copy.arg("--pgdata").arg(folder.join("data")).output()?;
+        if !status.success() {
+            let message = last_lines(&String::from_utf8_lossy(&stderr));
+            return Err(ClusterError::Program { program: "pg_basebackup", message });
+        }
+        Self::start(programs, &folder, self.purpose)
     }
 
     /// A URL over the unix socket.
@@ -166,7 +183,7 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         let _ = self.stop();
-        if self.purpose == Purpose::Test {
+        if self.purpose != Purpose::Development {
             let _ = fs::remove_dir_all(&self.folder);
         }
     }
@@ -218,7 +235,8 @@ impl Place<'_> {
         let mut folder = OsString::from("unix_socket_directories=");
         folder.push(sockets);
         postgres.arg("-c").arg(folder).args(["-c", &format!("port={port}")]);
-        for setting in ["listen_addresses=127.0.0.1", "logging_collector=off"].iter().chain(settings(purpose)) {
+        let everywhere = ["listen_addresses=127.0.0.1", "logging_collector=off"];
+        for setting in everywhere.iter().chain(settings(purpose)).chain(log_settings(purpose)) {
             postgres.args(["-c", setting]);
         }
         // A group of its own: Ctrl-C in the terminal is ours to pass on.
@@ -228,22 +246,29 @@ impl Place<'_> {
 
 /// Only what is thrown away may be lost in a power cut.
 fn not_synced(purpose: Purpose) -> Option<&'static str> {
-    (purpose == Purpose::Test).then_some("--no-sync")
+    (purpose != Purpose::Development).then_some("--no-sync")
 }
 
 const fn settings(purpose: Purpose) -> &'static [&'static str] {
     match purpose {
         Purpose::Development => &["shared_buffers=128MB", "max_connections=100"],
-        Purpose::Test => &[
+        Purpose::Test | Purpose::Replication => &[
             "fsync=off",
             "synchronous_commit=off",
             "full_page_writes=off",
-            "wal_level=minimal",
-            "max_wal_senders=0",
             "autovacuum=off",
             "shared_buffers=64MB",
             "max_connections=200",
         ],
+    }
+}
+
+/// A log that nobody reads is written as short as can be.
+const fn log_settings(purpose: Purpose) -> &'static [&'static str] {
+    match purpose {
+        Purpose::Development => &[],
+        Purpose::Test => &["wal_level=minimal", "max_wal_senders=0"],
+        Purpose::Replication => &["wal_level=replica", "max_wal_senders=4"],
     }
 }
 
@@ -283,5 +308,6 @@ mod tests {
     #[test]
     fn only_a_throw_away_cluster_is_made_without_syncing() {
         assert_eq!((not_synced(Purpose::Development), not_synced(Purpose::Test)), (None, Some("--no-sync")));
+        assert_eq!(not_synced(Purpose::Replication), Some("--no-sync"));
     }
 }

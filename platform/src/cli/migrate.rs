@@ -1,5 +1,9 @@
 //! The words of `platform migrate`.
 
+mod backfill;
+
+pub(crate) use backfill::{BackfillCommand, Start};
+
 use clap::{Subcommand, ValueEnum};
 use semver::Version;
 use std::path::PathBuf;
@@ -58,6 +62,11 @@ pub(crate) enum MigrateCommand {
         /// An empty database of the same server version, where admin_user may make tables; it is filled
         #[arg(long, value_name = "URL")]
         scratch: String,
+    },
+    /// Brings the rows of a large table up to date, in short transactions that give way to others
+    Backfill {
+        #[command(subcommand)]
+        command: BackfillCommand,
     },
     /// Accepts that an applied file changed or vanished, and records who said so and why
     #[command(

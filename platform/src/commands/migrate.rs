@@ -1,5 +1,6 @@
 //! `platform migrate`
 
+mod backfill;
 mod files;
 
 use crate::{cli::migrate::MigrateCommand, schema, settings::Settings};
@@ -15,6 +16,7 @@ pub(crate) async fn run(command: MigrateCommand) -> Result<ExitCode> {
         MigrateCommand::Up { must_run, cancel_blocker } => up(must_run, cancel_blocker).await,
         MigrateCommand::Down { file, lose_rows } => down(&file, lose_rows).await,
         MigrateCommand::Verify { scratch } => verify(&scratch).await,
+        MigrateCommand::Backfill { command } => backfill::run(command).await,
         MigrateCommand::Repair { accept, reason } => repair(&accept, &reason).await,
         MigrateCommand::New { name, down, dir } => files::new(&dir, &name, down),
         MigrateCommand::Lint { format, release, dir } => files::lint(&dir, release, format),

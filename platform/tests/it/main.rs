@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod analytics;
+mod backfill;
 mod backup;
 mod backup_rds;
 mod backup_rights;

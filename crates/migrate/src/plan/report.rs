@@ -35,6 +35,9 @@ fn write_file(text: &mut String, file: &PlannedFile) {
     for running in &file.can_no_longer_run {
         let _ = writeln!(text, "    runs now and could not any more: {running}");
     }
+    for backfill in &file.backfills_first {
+        let _ = writeln!(text, "    must be done first: platform migrate backfill start {backfill}");
+    }
     let undo = match file.undo {
         Undo::Down => "platform migrate down",
         Undo::NewFileOrBackup => "a new file, or a restored backup",
