@@ -2,11 +2,13 @@
 
 use crate::{
     Event, File, Files, Options, UpError, backfill, blockers, catalog,
+    lag::{self, Lag},
     left::Left,
+    locks::Work,
     patience::Patience,
     place::Place,
     running::{self, Running},
-    session,
+    session::{self, LOCK_WAIT},
     status::{State, status},
     steps::{self, Journal, Step},
     table,
@@ -19,8 +21,13 @@ use std::{
 use tokio_postgres::{Client, Error, SimpleQueryMessage, error::ErrorPosition};
 use uuid::Uuid;
 
+/// What a standby takes in at once: a table below this is written anew without looking.
+const LARGE: i64 = 8 << 20;
 /// How often it is looked who is in the way of a statement that waits long.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How far a standby may be behind before a table is written anew.
+const MOST_BEHIND: Duration = Duration::from_secs(5);
 
 /// A file that was applied just now.
 #[derive(Debug, Clone)]
@@ -62,6 +69,7 @@ impl<T: FnMut(&Event)> Up<'_, T> {
             if let Some(backfill) = lacking.into_iter().next() {
                 return Err(UpError::BackfillFirst { file: file.name.clone(), backfill });
             }
+            self.wait_for_standbys(file).await?;
             let start = Instant::now();
             if file.no_transaction {
                 self.apply_steps(file, start).await?;
@@ -83,6 +91,29 @@ impl<T: FnMut(&Event)> Up<'_, T> {
         older.map_or(Ok(()), |Running { service, version }| {
             Err(UpError::TooOld { file: file.name.clone(), oldest: oldest.clone(), service, version })
         })
+    }
+
+    /// A table that is written anew is sent to every standby as a whole: none may be behind already.
+    async fn wait_for_standbys(&mut self, file: &File) -> Result<(), UpError> {
+        if !rewrites(self.client, file).await? {
+            return Ok(());
+        }
+        let (start, mut told) = (Instant::now(), false);
+        loop {
+            let behind = match lag::beyond(self.client, MOST_BEHIND).await? {
+                Lag::Within => return Ok(()),
+                Lag::Unseen => return Err(UpError::UnseenLag(file.name.clone())),
+                Lag::Behind(behind) => behind,
+            };
+            if start.elapsed() > LOCK_WAIT {
+                return Err(UpError::Behind { file: file.name.clone(), behind });
+            }
+            if !told {
+                (self.tell)(&Event::Behind { file: &file.name, behind: &behind });
+                told = true;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// One file and its record, in one transaction; a lock that is not had is tried for again.
@@ -195,6 +226,16 @@ async fn pending<'a>(client: &Client, files: &'a Files) -> Result<Vec<&'a File>,
         }
     }
     Ok(pending)
+}
+
+/// Whether a file writes a table with rows anew.
+async fn rewrites(client: &Client, file: &File) -> Result<bool, Error> {
+    for step in steps::of(file).iter().filter(|step| step.work == Work::Rewrite) {
+        if catalog::resolve(client, &step.locks).await?.iter().any(|locked| locked.bytes > LARGE) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// What went wrong, and how many statements of the file ran before; none when it was not one of the file's.

@@ -1,6 +1,6 @@
 //! Why a migration stops.
 
-use crate::{connect, left::Left, place::Place, session::LOCK_WAIT};
+use crate::{Behind, connect, lag::UNSEEN, left::Left, place::Place, session::LOCK_WAIT};
 use semver::Version;
 use tokio_postgres::Error;
 
@@ -39,6 +39,17 @@ pub enum UpError {
         /// Which version.
         version: String,
     },
+    /// A standby did not catch up in time.
+    #[error("{file} writes a table anew, and {behind} after {}s of waiting; nothing of this file was applied", LOCK_WAIT.as_secs())]
+    Behind {
+        /// The file.
+        file: String,
+        /// The standby.
+        behind: Behind,
+    },
+    /// There are standbys that nobody can watch.
+    #[error("{0} writes a table anew, but {UNSEEN}; nothing of this file was applied")]
+    UnseenLag(String),
     /// Rows are still as they were.
     #[error(
         "{file} needs the backfill {backfill}, which is not done: `platform migrate backfill start {backfill}`, then `up` again"

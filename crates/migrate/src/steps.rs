@@ -4,7 +4,7 @@
 use crate::{
     File, Place,
     lint::runs_alone,
-    locks::{self, Mode, Named},
+    locks::{self, Effect, Mode, Named, Work},
     patience::Patience,
     words::words,
 };
@@ -23,20 +23,26 @@ pub(crate) struct Step {
     pub(crate) place: Place,
     /// What it locks.
     pub(crate) locks: Vec<Named>,
+    /// What it does with the rows.
+    pub(crate) work: Work,
     creates_index: bool,
     index: Option<String>,
 }
 
 pub(crate) fn of(file: &File) -> Vec<Step> {
     let statements = SourceFile::parse(&file.sql).tree().stmts().filter(|it| !matches!(it, Stmt::EmptyStmt(_)));
-    let step = |(number, statement): (i32, Stmt)| Step {
-        number,
-        sql: statement.syntax().to_string(),
-        alone: runs_alone(&statement),
-        place: Place::after(&file.sql, statement.syntax().text_range().start().into()),
-        locks: locks::effect(&statement).locks,
-        creates_index: matches!(statement, Stmt::CreateIndex(_)),
-        index: index(&statement),
+    let step = |(number, statement): (i32, Stmt)| {
+        let Effect { locks, work } = locks::effect(&statement);
+        Step {
+            number,
+            sql: statement.syntax().to_string(),
+            alone: runs_alone(&statement),
+            place: Place::after(&file.sql, statement.syntax().text_range().start().into()),
+            locks,
+            work,
+            creates_index: matches!(statement, Stmt::CreateIndex(_)),
+            index: index(&statement),
+        }
     };
     (1..).zip(statements).map(step).collect()
 }

@@ -1,6 +1,6 @@
 //! What `up` is told, and what it tells.
 
-use crate::{Applied, Blocker, Running};
+use crate::{Applied, Behind, Blocker, Running};
 use tokio_postgres::Client;
 
 /// What `up` heeds besides the files.
@@ -25,6 +25,13 @@ pub enum Event<'a> {
         file: &'a str,
         /// Who is in the way, as far as is known.
         blockers: &'a [Blocker],
+    },
+    /// A standby is too far behind for a table to be written anew: it is waited for.
+    Behind {
+        /// For which file.
+        file: &'a str,
+        /// The standby that is furthest behind.
+        behind: &'a Behind,
     },
     /// A process in the way was ended, as asked for.
     Ended(&'a Blocker),

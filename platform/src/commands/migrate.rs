@@ -76,6 +76,7 @@ fn tell(event: &Event) {
                 println!("    in the way: {blocker}");
             }
         }
+        Event::Behind { file, behind } => println!("… {file} writes a table anew, and waits: {behind}"),
         Event::Ended(blocker) => println!("    ended process {}", blocker.pid),
     }
 }
