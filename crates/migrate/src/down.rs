@@ -1,17 +1,36 @@
 //! `down`: the newest file is undone by its `.down.sql`.
 
-use crate::{Files, State, UpError, patience::Patience, session, status::status};
+use crate::{
+    Files, State, UpError,
+    patience::Patience,
+    proof::{self, Trust},
+    session,
+    status::status,
+};
 use tokio_postgres::Client;
 
-/// Undoes the newest applied file, in one transaction with its record; returns its name. Refused when it has no
-/// `.down.sql`, and when a table that it drops has rows, unless `lose_rows` says that a backup has them.
-pub async fn down(client: &Client, files: &Files, name: &str, lose_rows: bool) -> Result<(), UpError> {
+/// Undoes the newest applied file, in one transaction with its record. Refused when it has no `.down.sql`, when nothing
+/// proves that this leads back to what was before, and when a table that it drops has rows, unless `lose_rows` says that a
+/// backup has them.
+pub async fn down(
+    client: &Client,
+    files: &Files,
+    name: &str,
+    trust: Trust<'_>,
+    lose_rows: bool,
+) -> Result<(), UpError> {
     session::begin(client).await?;
-    let done = undo(client, files, name, lose_rows).await;
+    let done = async {
+        undoing(client, files, name).await?;
+        proof::prove(client, files, name, trust).await?;
+        undo(client, files, name, lose_rows).await
+    }
+    .await;
     session::end(client, done).await
 }
 
-async fn undo(client: &Client, files: &Files, name: &str, lose_rows: bool) -> Result<(), UpError> {
+/// What undoes the file, when it may be undone now.
+async fn undoing<'a>(client: &Client, files: &'a Files, name: &str) -> Result<&'a str, UpError> {
     let entries = status(client, files).await?;
     if let Some(entry) = entries.iter().find(|entry| matches!(entry.state, State::Changed | State::Missing)) {
         return Err(UpError::Drift(entry.to_string()));
@@ -21,7 +40,12 @@ async fn undo(client: &Client, files: &Files, name: &str, lose_rows: bool) -> Re
         return Err(UpError::NotNewest { asked: name.to_owned(), newest: newest.unwrap_or("none").to_owned() });
     }
     let file = files.in_order().iter().find(|file| file.name == name);
-    let Some(down) = file.and_then(|file| file.down.as_deref()) else { return Err(UpError::NoDown(name.to_owned())) };
+    file.and_then(|file| file.down.as_deref()).ok_or_else(|| UpError::NoDown(name.to_owned()))
+}
+
+/// Undoes it, whoever proved what.
+pub(crate) async fn undo(client: &Client, files: &Files, name: &str, lose_rows: bool) -> Result<(), UpError> {
+    let down = undoing(client, files, name).await?;
     let mut patience = Patience::default();
     loop {
         match try_undo(client, name, down, lose_rows).await {

@@ -113,6 +113,26 @@ pub enum UpError {
     /// Nothing undoes the file.
     #[error("{0} has no .down.sql: write a new file that changes what has to change, or restore a backup")]
     NoDown(String),
+    /// The proof failed: the file is not undone by what should undo it.
+    #[error(
+        "the .down.sql of {file} does not lead back to what was before, as a trial on an empty database shows:\n{difference}\nnothing was undone: write a new file that changes what has to change; or take and verify a backup, and say --backup ID"
+    )]
+    Unproven {
+        /// The file.
+        file: String,
+        /// What is not as it was, or why it could not be tried.
+        difference: String,
+    },
+    /// There is nowhere to prove it.
+    #[error(
+        "{file} is undone only where a trial proves that it can be, and there is none: {why}. Name an empty database of the same version with --scratch URL, or a verified backup with --backup ID; or write a new file that changes what has to change"
+    )]
+    NoProof {
+        /// The file.
+        file: String,
+        /// Why not.
+        why: String,
+    },
     /// Undoing the file would lose rows.
     #[error("undoing {file} would lose what {lost} hold: take a backup, then say --lose-rows; nothing was undone")]
     LosesRows {

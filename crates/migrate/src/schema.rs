@@ -50,3 +50,11 @@ pub async fn statements(client: &Client) -> Result<BTreeSet<String>, Error> {
     let rows = client.query(STATEMENTS, &[]).await?;
     rows.iter().map(|row| row.try_get::<_, Option<String>>(0).map(Option::unwrap_or_default)).collect()
 }
+
+/// What one schema lacks of the other, a line each; none: they are the same.
+pub(crate) fn differs(should: &BTreeSet<String>, is: &BTreeSet<String>) -> Option<String> {
+    let missing = should.difference(is).map(|statement| format!("missing: {statement}"));
+    let left = is.difference(should).map(|statement| format!("left over: {statement}"));
+    let all: Vec<_> = missing.chain(left).collect();
+    (!all.is_empty()).then(|| all.join("\n"))
+}

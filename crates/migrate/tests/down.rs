@@ -1,7 +1,7 @@
 //! `down` and `verify`.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use migrate::{Client, Files, Options, UpError, down, roles, schema, up, verify};
+use migrate::{Client, Files, Options, Trust, UpError, down, roles, schema, up, verify};
 use testing::Database;
 
 const PEOPLE: (&str, &str) = ("20250101_people.sql", "CREATE TABLE people (id int)");
@@ -35,7 +35,8 @@ async fn up_and_down_and_up_lead_to_the_same_schema() {
     apply(&owner, &all).await;
     let after = schema::statements(&owner).await.unwrap();
     assert_ne!(before, after);
-    down(&owner, &all, MFA.0, false).await.unwrap();
+    let (_scratch, scratch) = fresh().await;
+    down(&owner, &all, MFA.0, Trust::Scratch(&scratch), false).await.unwrap();
     assert_eq!(schema::statements(&owner).await.unwrap(), before);
     assert_eq!(apply(&owner, &all).await, 1);
     assert_eq!(schema::statements(&owner).await.unwrap(), after);
@@ -51,7 +52,7 @@ async fn every_file_of_the_project_that_can_be_undone_is_proven_to_be() {
         apply(&owner, &so_far).await;
         if file.down.is_some() {
             let after = schema::statements(&owner).await.unwrap();
-            down(&owner, &so_far, &file.name, false).await.unwrap();
+            down(&owner, &so_far, &file.name, Trust::Backup, false).await.unwrap();
             assert_eq!(schema::statements(&owner).await.unwrap(), before, "{}", file.name);
             apply(&owner, &so_far).await;
             assert_eq!(schema::statements(&owner).await.unwrap(), after, "{}", file.name);
@@ -65,11 +66,52 @@ async fn a_down_that_would_lose_values_is_refused_until_a_backup_has_them() {
     let all = files(&[PEOPLE, MFA, UNDO]);
     apply(&owner, &all).await;
     owner.batch_execute("INSERT INTO people VALUES (1, true); INSERT INTO codes VALUES ('a')").await.unwrap();
-    let refused = down(&owner, &all, MFA.0, false).await.unwrap_err();
+    let refused = down(&owner, &all, MFA.0, Trust::Backup, false).await.unwrap_err();
     assert!(matches!(&refused, UpError::LosesRows { lost, .. } if lost == "codes.code, people.mfa"), "{refused}");
     assert_eq!(owner.query("SELECT FROM people WHERE mfa", &[]).await.unwrap().len(), 1);
-    down(&owner, &all, MFA.0, true).await.unwrap();
+    down(&owner, &all, MFA.0, Trust::Backup, true).await.unwrap();
     assert!(owner.query("SELECT FROM codes", &[]).await.is_err());
+}
+
+#[tokio::test]
+async fn a_down_is_refused_whose_trial_does_not_lead_back_and_nothing_is_undone() {
+    let kept_type = "CREATE TYPE mood AS ENUM ('good'); CREATE TABLE feels (mood mood)";
+    for (file, undo, says) in [
+        (MFA.1, "DROP TABLE codes", "left over: ALTER TABLE people ADD COLUMN mfa boolean;"),
+        (MFA.1, "DROP TABLE codes; DROP TABLE people", "missing: CREATE TABLE people;"),
+        (MFA.1, "DROP TABLE nothing", "table \"nothing\" does not exist"),
+        (
+            "INSERT INTO people VALUES (1); ALTER TABLE people ADD UNIQUE (id)",
+            "ALTER TABLE people DROP CONSTRAINT people_id_key",
+            "it cannot be applied again: 20250102_mfa.sql",
+        ),
+        (kept_type, "DROP TABLE feels", "mood"),
+    ] {
+        let (_database, owner) = fresh().await;
+        let all = files(&[PEOPLE, (MFA.0, file), (UNDO.0, undo)]);
+        apply(&owner, &all).await;
+        let before = schema::statements(&owner).await.unwrap();
+        let (_scratch, scratch) = fresh().await;
+        let refused = down(&owner, &all, MFA.0, Trust::Scratch(&scratch), true).await.unwrap_err();
+        assert!(matches!(&refused, UpError::Unproven { .. }), "{refused}");
+        let said = refused.to_string();
+        assert!(said.contains(says) && said.contains("write a new file") && said.contains("--backup ID"), "{said}");
+        assert_eq!(schema::statements(&owner).await.unwrap(), before, "{undo}");
+        assert!(matches!(down(&owner, &all, MFA.0, Trust::Scratch(&scratch), true).await, Err(UpError::NotEmpty(_))));
+    }
+}
+
+#[tokio::test]
+async fn without_a_database_for_it_the_trial_is_on_a_server_of_its_own() {
+    let (_database, owner) = fresh().await;
+    let all = files(&[PEOPLE, MFA, UNDO]);
+    apply(&owner, &all).await;
+    down(&owner, &all, MFA.0, Trust::Here, false).await.unwrap();
+    assert!(owner.query("SELECT FROM codes", &[]).await.is_err());
+    apply(&owner, &all).await;
+    let half = files(&[PEOPLE, MFA, (UNDO.0, "DROP TABLE codes")]);
+    let refused = down(&owner, &half, MFA.0, Trust::Here, false).await.unwrap_err();
+    assert!(matches!(&refused, UpError::Unproven { .. }), "{refused}");
 }
 
 #[tokio::test]
@@ -77,8 +119,8 @@ async fn only_the_newest_file_that_has_a_down_can_be_undone() {
     let (_database, owner) = fresh().await;
     let all = files(&[PEOPLE, MFA]);
     apply(&owner, &all).await;
-    assert!(matches!(down(&owner, &all, PEOPLE.0, false).await, Err(UpError::NotNewest { .. })));
-    assert!(matches!(down(&owner, &all, MFA.0, false).await, Err(UpError::NoDown(_))));
+    assert!(matches!(down(&owner, &all, PEOPLE.0, Trust::Here, false).await, Err(UpError::NotNewest { .. })));
+    assert!(matches!(down(&owner, &all, MFA.0, Trust::Here, false).await, Err(UpError::NoDown(_))));
 }
 
 #[tokio::test]

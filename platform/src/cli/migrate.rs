@@ -43,13 +43,22 @@ pub(crate) enum MigrateCommand {
         #[arg(long, value_name = "PID")]
         cancel_blocker: Vec<i32>,
     },
-    /// Undoes the newest applied file by its .down.sql
+    /// Undoes the newest applied file by its .down.sql, where that is proven to lead back
     #[command(
-        after_help = "Examples:\n  platform migrate down 20250110_add_mfa_columns.sql\n  platform migrate down 20250110_add_mfa_columns.sql --lose-rows\n\nRefused when that would lose values, which it looks for before and after in the same transaction."
+        after_help = "Examples:\n  platform migrate down 20250110_add_mfa_columns.sql\n  platform migrate down 20250110_add_mfa_columns.sql --scratch postgresql://admin_user@localhost/scratch\n  platform migrate down 20250110_add_mfa_columns.sql --backup api_platform-20250117-140000 --lose-rows\n\nFirst up, down and up again are tried on an empty database, and the schemas compared: of --scratch, or on a server\nof its own that lasts as long, with the programs of this machine. A verified backup is as good.\nRefused when values would be lost, which it looks for before and after in the same transaction."
     )]
     Down {
         /// The file, which must be the newest applied one
         file: String,
+        /// An empty database of the same version for the trial, where admin_user may make tables; it is filled
+        #[arg(long, value_name = "URL", conflicts_with = "backup")]
+        scratch: Option<String>,
+        /// Instead of a trial: a backup that was taken after the file was applied, and verified
+        #[arg(long, value_name = "ID")]
+        backup: Option<String>,
+        /// Where backups lie
+        #[arg(long, default_value = "backups")]
+        folder: PathBuf,
         /// A backup has what will be lost
         #[arg(long)]
         lose_rows: bool,

@@ -4,8 +4,9 @@ mod backfill;
 mod files;
 
 use crate::{cli::migrate::MigrateCommand, schema, settings::Settings};
-use anyhow::Result;
-use migrate::{Client, Entry, Event, Files, Options, Running, State};
+use anyhow::{Context as _, Result, bail};
+use backup::Folder;
+use migrate::{Client, Entry, Event, Files, Options, Running, State, Trust};
 use semver::Version;
 use std::process::ExitCode;
 
@@ -14,7 +15,10 @@ pub(crate) async fn run(command: MigrateCommand) -> Result<ExitCode> {
         MigrateCommand::Status { json, exit_code } => status(json, exit_code).await,
         MigrateCommand::Plan { json } => plan(json).await,
         MigrateCommand::Up { must_run, cancel_blocker } => up(must_run, cancel_blocker).await,
-        MigrateCommand::Down { file, lose_rows } => down(&file, lose_rows).await,
+        MigrateCommand::Down { file, scratch, backup, folder, lose_rows } => {
+            let backup = backup.map(|id| (Folder::new(folder), id));
+            down(&file, scratch.as_deref(), backup, lose_rows).await
+        }
         MigrateCommand::Verify { scratch } => verify(&scratch).await,
         MigrateCommand::Backfill { command } => backfill::run(command).await,
         MigrateCommand::Repair { accept, reason } => repair(&accept, &reason).await,
@@ -81,11 +85,38 @@ fn tell(event: &Event) {
     }
 }
 
-async fn down(file: &str, lose_rows: bool) -> Result<ExitCode> {
+async fn down(file: &str, scratch: Option<&str>, backup: Option<(Folder, String)>, lose: bool) -> Result<ExitCode> {
     let (client, files) = connected().await?;
-    migrate::down(&client, &files, file, lose_rows).await?;
+    let scratch = match scratch {
+        Some(url) => Some(migrate::connect(url).await?),
+        None => None,
+    };
+    let trust = match (&scratch, backup) {
+        (Some(scratch), _) => Trust::Scratch(scratch),
+        (None, None) => Trust::Here,
+        (None, Some((folder, id))) => {
+            backup_of(&folder, &id, file)?;
+            Trust::Backup
+        }
+    };
+    migrate::down(&client, &files, file, trust, lose).await?;
     println!("✗ {file} (undone)");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether a backup has what undoing the file would take away, and can be restored.
+fn backup_of(folder: &Folder, id: &str, file: &str) -> Result<()> {
+    let found = folder.list()?.into_iter().find(|backup| backup.manifest.id == id);
+    let found =
+        found.with_context(|| format!("there is no backup {id}: `platform backup list` shows those that are there"))?;
+    if found.verified_at.is_none() {
+        bail!("{id} was never restored, so nobody knows whether it can be: `platform backup verify {id}` first");
+    }
+    if found.manifest.schema.as_deref() != Some(file) {
+        let schema = found.manifest.schema.as_deref().unwrap_or("none");
+        bail!("{id} was taken when {schema} was the newest migration, not {file}: take another one, and verify it");
+    }
+    Ok(())
 }
 
 async fn verify(scratch: &str) -> Result<ExitCode> {

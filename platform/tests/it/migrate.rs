@@ -1,6 +1,9 @@
 //! `platform migrate`, as an operator runs it.
 
-use crate::process::{folder, platform};
+use crate::{
+    backup::World,
+    process::{folder, platform},
+};
 use migrate::schema;
 use std::{
     fs,
@@ -61,6 +64,24 @@ async fn up_says_what_it_did_and_who_was_in_the_way_and_verify_finds_what_was_ch
     let refused = text(&run(&owner, &["down", "20250127_create_smoke.sql"]));
     assert!(refused.contains("has no .down.sql"), "{refused}");
     assert!(text(&run(&owner, &["plan"])).starts_with("nothing to do"));
+}
+
+#[tokio::test]
+async fn a_backup_stands_for_the_trial_of_a_down_only_when_it_was_verified_and_has_the_file() {
+    let (world, newest) = (World::new().await, "20250127_create_smoke.sql");
+    let owner = world.database.owner_url();
+    let folder = world.folder.path().to_str().unwrap();
+    let down = |id: &str| text(&run(&owner, &["down", newest, "--backup", id, "--folder", folder]));
+    assert!(down("nothing").contains("there is no backup nothing"));
+    let id = world.create();
+    assert!(down(&id).contains("was never restored"), "{}", down(&id));
+    world.run(&["verify", &id, "--server", &world.database.superuser_url()]).unwrap();
+    // Nothing speaks against the backup; that file has nothing that undoes it.
+    assert!(down(&id).contains("has no .down.sql"), "{}", down(&id));
+    let older = text(&run(&owner, &["down", "20250126_create_analytics.sql", "--backup", &id, "--folder", folder]));
+    assert!(older.contains("was taken when 20250127_create_smoke.sql was the newest migration"), "{older}");
+    let both = run(&owner, &["down", newest, "--backup", &id, "--scratch", &owner]);
+    assert!(!both.status.success() && text(&both).contains("cannot be used with"), "{}", text(&both));
 }
 
 #[tokio::test]
