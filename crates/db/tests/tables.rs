@@ -2,7 +2,7 @@
 //! of grants and uniqueness is read from it; together they are the page `docs/architecture/tables.md`.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::{env, fmt::Write, fs, path::PathBuf};
+use std::fmt::Write;
 use testing::{Client, Database};
 
 /// A table.
@@ -124,15 +124,5 @@ async fn page() -> String {
 
 #[tokio::test]
 async fn the_page_of_tables_is_current() {
-    let folder = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap());
-    let path = folder.join("../../docs/architecture/tables.md");
-    let page = page().await;
-    if env::var_os("UPDATE_PAGES").is_some() {
-        fs::write(&path, &page).unwrap();
-    }
-    let committed = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        committed == page,
-        "docs/architecture/tables.md is out of date: UPDATE_PAGES=1 cargo xtask test the_page_of_tables"
-    );
+    testing::assert_page("docs/architecture/tables.md", &page().await, "the_page_of_tables");
 }

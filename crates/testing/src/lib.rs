@@ -6,7 +6,7 @@ use migrate::Files;
 use private_postgres::{Cluster, Programs, Purpose};
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
-    path::Path,
+    path::{Path, PathBuf},
     sync::OnceLock,
 };
 use types::{Clock, Rng};
@@ -43,13 +43,28 @@ fn sweep() {
     }
 }
 
-/// The project's migrations. Where they are is asked when the test runs, of Cargo: a compiled-in path would lead to
-/// another checkout when two of them share a target folder.
-pub fn migrations() -> Files {
+/// The project's folder. Where it is is asked when the test runs, of Cargo: a compiled-in path would lead to another
+/// checkout when two of them share a target folder.
+pub fn project() -> PathBuf {
     let of_the_test = std::env::var_os("CARGO_MANIFEST_DIR").expect("run by cargo");
-    let folders = Path::new(&of_the_test).ancestors().map(|folder| folder.join("migrations"));
-    let folder = folders.into_iter().find(|folder| folder.is_dir()).expect("a folder of migrations");
-    Files::load(&folder).expect("the migrations")
+    let mut folders = Path::new(&of_the_test).ancestors();
+    folders.find(|folder| folder.join("migrations").is_dir()).expect("a folder of migrations").to_owned()
+}
+
+/// The project's migrations.
+pub fn migrations() -> Files {
+    Files::load(&project().join("migrations")).expect("the migrations")
+}
+
+/// Compares a page of the manual, which the named test makes, with the one that is there; with `UPDATE_PAGES=1` it is
+/// written instead.
+pub fn assert_page(path: &str, page: &str, test: &str) {
+    let file = project().join(path);
+    if std::env::var_os("UPDATE_PAGES").is_some() {
+        std::fs::write(&file, page).expect("the page");
+    }
+    let committed = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(committed == page, "{path} is out of date: UPDATE_PAGES=1 cargo xtask test {test}");
 }
 
 /// A database of one test.

@@ -12,7 +12,7 @@ use std::{
 };
 
 /// `tests/clients/aws`, installed.
-fn installed_aws() -> PathBuf {
+pub(crate) fn installed_aws() -> PathBuf {
     let mut xtask = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     xtask.args(["run", "--quiet", "--package", "xtask", "--", "client-libraries", "aws"]);
     let output = xtask.stderr(Stdio::inherit()).output().unwrap();
@@ -21,39 +21,67 @@ fn installed_aws() -> PathBuf {
 }
 
 /// The imitation, and a folder with the program `aws` that asks it.
-struct Amazon {
+pub(crate) struct Amazon {
     _server: Process,
     url: String,
     programs: tempfile::TempDir,
 }
 
 impl Amazon {
+    /// One that throttles, fails and loses an answer.
+    fn on_a_bad_day(aws: &Path) -> Self {
+        Self::start(aws, "bad", 0)
+    }
+
+    /// One that does what it is asked for.
+    pub(crate) fn on_a_good_day(aws: &Path) -> Self {
+        Self::start(aws, "good", 0)
+    }
+
     /// Its restored instances are the server at this port.
-    fn start(aws: &Path, restored: u16) -> Self {
+    fn start(aws: &Path, day: &str, restored: u16) -> Self {
         let mut server = Command::new("python3");
-        server.arg(aws.join("rds.py")).arg(restored.to_string()).env("PYTHONPATH", aws.join("python"));
+        server
+            .args([&aws.join("rds.py").display().to_string(), day, &restored.to_string()])
+            .env("PYTHONPATH", aws.join("python"));
         let mut server = Process(server.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap());
         let mut port = String::new();
         BufReader::new(server.0.stdout.take().unwrap()).read_line(&mut port).unwrap();
         let url = format!("http://127.0.0.1:{}", port.trim());
-        let programs = folder();
+        let amazon = Self { _server: server, url, programs: folder() };
         // Version 1 of the program takes AWS_ENDPOINT_URL for other services, and for RDS only the flag.
         let library = aws.join("python");
-        let script = format!(
-            "#!/bin/sh\nPYTHONPATH='{}' exec python3 -m awscli --endpoint-url {url} \"$@\"\n",
-            library.display()
-        );
-        let program = programs.path().join("aws");
-        fs::write(&program, script).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        Self { _server: server, url, programs }
+        let (library, url) = (library.display(), &amazon.url);
+        let script = format!("PYTHONPATH='{library}' exec python3 -m awscli --endpoint-url {url} \"$@\"");
+        amazon.program("aws", &script);
+        amazon
     }
 
-    /// With the program first on PATH, and without repetitions of its own.
-    fn ask(&self, mut command: Command) -> Result<String, String> {
+    /// A program beside `aws`: a line for the shell.
+    pub(crate) fn program(&self, name: &str, line: &str) {
+        let program = self.programs.path().join(name);
+        fs::write(&program, format!("#!/bin/sh\n{line}\n")).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// A database instance of this name.
+    pub(crate) fn make_instance(&self, name: &str) {
+        let make = format!(
+            "aws rds create-db-instance --db-instance-identifier {name} --engine postgres --db-instance-class db.m6g.large \
+             --allocated-storage 20 --master-username a --master-user-password abcdefgh1 --no-publicly-accessible"
+        );
+        self.shell(&make).unwrap();
+    }
+
+    /// With its programs first on PATH, and without repetitions of their own.
+    pub(crate) fn prepare(&self, command: &mut Command) {
         let path = format!("{}:{}", self.programs.path().display(), env::var("PATH").unwrap());
         command.env("PATH", path).env("AWS_MAX_ATTEMPTS", "1").env("AWS_DEFAULT_REGION", "us-east-1");
         command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test").env_remove("AWS_PROFILE");
+    }
+
+    fn ask(&self, mut command: Command) -> Result<String, String> {
+        self.prepare(&mut command);
         let output = command.output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
@@ -80,13 +108,6 @@ impl Amazon {
         let all: Value = reqwest::get(&self.url).await.unwrap().json().await.unwrap();
         all[action].as_u64().unwrap()
     }
-}
-
-fn instance(id: &str) -> String {
-    format!(
-        "aws rds create-db-instance --db-instance-identifier {id} --engine postgres --db-instance-class db.m6g.large \
-         --allocated-storage 20 --master-username a --master-user-password abcdefgh1 --no-publicly-accessible"
-    )
 }
 
 /// A server with a migrated database, and another with a copy of all its files, as a restored instance is one.
@@ -133,9 +154,9 @@ const SINCE: &str = "DELETE FROM analytics_sources;
 async fn an_instance_is_restored_once_to_a_moment_and_the_old_one_is_kept_read_only() {
     let servers = Servers::start(SOURCE).await;
     let (old, amazon) =
-        (servers.old.tcp_url("admin_user", "postgres"), Amazon::start(&installed_aws(), servers.new.port()));
+        (servers.old.tcp_url("admin_user", "postgres"), Amazon::start(&installed_aws(), "bad", servers.new.port()));
     session(&servers.old, "admin_user").await.batch_execute(SINCE).await.unwrap();
-    amazon.shell(&instance("prod-db")).unwrap();
+    amazon.make_instance("prod-db");
     let moment = "2025-01-17T14:00:00Z";
     let restored = amazon.platform_of(&old, &["restore", "--rds", "prod-db", "--at", moment]).unwrap();
     let id = restored["id"].as_str().unwrap();
@@ -169,9 +190,9 @@ async fn an_instance_is_restored_once_to_a_moment_and_the_old_one_is_kept_read_o
 async fn where_no_moment_can_be_had_the_last_snapshot_before_it_is_restored() {
     let servers = Servers::start("SELECT").await;
     let (old, amazon) =
-        (servers.old.tcp_url("admin_user", "postgres"), Amazon::start(&installed_aws(), servers.new.port()));
+        (servers.old.tcp_url("admin_user", "postgres"), Amazon::start(&installed_aws(), "bad", servers.new.port()));
     let source = "db-without-moments";
-    amazon.shell(&instance(source)).unwrap();
+    amazon.make_instance(source);
     let restore = |more: &[&str]| amazon.platform_of(&old, &[&["restore", "--rds", source], more].concat());
     let refused = restore(&["--at", "2025-01-17T14:00:00Z"]).unwrap_err();
     assert!(refused.contains("no snapshot is older"), "{refused}");
@@ -191,8 +212,8 @@ async fn where_no_moment_can_be_had_the_last_snapshot_before_it_is_restored() {
 
 #[tokio::test]
 async fn a_snapshot_is_taken_once_though_amazon_throttles_fails_and_loses_an_answer() {
-    let amazon = Amazon::start(&installed_aws(), 0);
-    amazon.shell(&instance("prod-db")).unwrap();
+    let amazon = Amazon::on_a_bad_day(&installed_aws());
+    amazon.make_instance("prod-db");
     let made = amazon.platform(&["create", "--rds", "prod-db"]).unwrap();
     let id = made["id"].as_str().unwrap();
     let moment = id.strip_prefix("prod-db-snapshot-").unwrap();

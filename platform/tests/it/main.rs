@@ -13,6 +13,7 @@ mod kill_webhooks;
 mod migrate;
 mod newest_postgres;
 mod process;
+mod runbook_step_3;
 mod serve;
 mod smoke;
 mod webhooks_tls;

@@ -1,9 +1,9 @@
 """Amazon's RDS, as far as moto imitates it, behind a network and a service that have a bad day.
 
-Prints the port. Of each call that makes something, the first is throttled, the second gets 503, the third is made and its
-answer lost; what is made is `creating` for the first times that it is asked for. An instance `…-without-moments` has no
-automatic backups. Restored instances answer on this machine, at the port that the first argument names. GET says how
-often each was called.
+Prints the port. The first argument is `good` or `bad`: how its day is. On a bad one, of each call that makes something, the
+first is throttled, the second gets 503, the third is made and its answer lost; what is made is `creating` for the first
+times that it is asked for. An instance `…-without-moments` has no automatic backups. Restored instances answer on this
+machine, at the port that the second argument names. GET says how often each was called.
 """
 
 import json
@@ -21,6 +21,7 @@ moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
 moto.start()
 upstream = "http://%s:%s" % moto.get_host_and_port()
 calls = Counter()
+good_day = sys.argv[1] == "good"
 lock = threading.Lock()
 
 THROTTLED = b"""<ErrorResponse><Error><Type>Sender</Type><Code>Throttling</Code><Message>Rate exceeded</Message></Error>
@@ -45,6 +46,8 @@ class Proxy(BaseHTTPRequestHandler):
         with lock:
             calls[action + " restored" * restored] += 1
             number = calls[action + " restored" * restored]
+        if good_day:
+            number = None
         if action in MAKES and number == 1:
             return self.answer(400, THROTTLED)
         if action in MAKES and number == 2:
@@ -60,13 +63,13 @@ class Proxy(BaseHTTPRequestHandler):
         if action in MAKES and number == 3:
             self.close_connection = True
             return self.connection.close()
-        if action == "DescribeDBSnapshots" and number <= 2:
+        if action == "DescribeDBSnapshots" and number in (1, 2):
             text = re.sub(rb"<Status>available</Status>", b"<Status>creating</Status>", text)
             text = re.sub(rb"<PercentProgress>\d+<", b"<PercentProgress>%d<" % (number * 30), text)
         if restored:
             text = re.sub(rb"<Address>[^<]*</Address>", b"<Address>127.0.0.1</Address>", text)
-            text = re.sub(rb"<Port>\d+</Port>", b"<Port>%d</Port>" % int(sys.argv[1]), text)
-        if restored and number <= 2:
+            text = re.sub(rb"<Port>\d+</Port>", b"<Port>%d</Port>" % int(sys.argv[2]), text)
+        if restored and number in (1, 2):
             text = re.sub(rb"<DBInstanceStatus>available<", b"<DBInstanceStatus>creating<", text)
         self.answer(status, text)
 
