@@ -1,5 +1,7 @@
 //! Backfills on a real database: what is refused, who gives way to whom, and what `up` waits for.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and tell")]
+
+mod long;
 
 use migrate::{
     BackfillError, Client, Files, Options, UpError,
