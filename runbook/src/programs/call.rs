@@ -1,0 +1,266 @@
+//! One run of a program: with a time limit, captured, in a process group of its own that ends with this process.
+
+use crate::redact::redact;
+use rustix::process::{Pid, Signal, kill_process_group};
+use std::{
+    ffi::OsStr,
+    io,
+    path::Path,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _},
+    process::{Child, Command},
+    time::{sleep, timeout},
+};
+
+/// Where a call says nothing else.
+const LIMIT: Duration = Duration::from_secs(30);
+/// From being asked to end until being killed.
+const GRACE: Duration = Duration::from_secs(2);
+/// More output than this is read and thrown away.
+const CAPTURED: u64 = 4 * 1024 * 1024;
+
+/// A program with its arguments, not run yet.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    program: &'static str,
+    arguments: Vec<String>,
+    environment: Vec<(&'static str, String)>,
+    folder: Option<std::path::PathBuf>,
+    limit: Duration,
+}
+
+/// Why a program did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CallError {
+    /// It is not on PATH.
+    #[error("{0} is not installed")]
+    NotThere(&'static str),
+    /// It was ended.
+    #[error("{program} did not end within {} s", limit.as_secs_f64())]
+    TimedOut {
+        /// Which.
+        program: &'static str,
+        /// What it was given.
+        limit: Duration,
+    },
+    /// It ended, and says that it failed.
+    #[error("{}", first_line(said))]
+    Failed {
+        /// None: it was ended by a signal.
+        code: Option<i32>,
+        /// What it wrote, redacted.
+        said: String,
+    },
+    /// The system does not run it.
+    #[error("{program} cannot be run: {error}")]
+    System {
+        /// Which.
+        program: &'static str,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+impl Call {
+    pub(crate) fn new(program: &'static str) -> Self {
+        Self { program, arguments: vec![], environment: vec![], folder: None, limit: LIMIT }
+    }
+
+    #[must_use]
+    pub(crate) fn args<Text: Into<String>>(mut self, arguments: impl IntoIterator<Item = Text>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn env(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.environment.push((name, value.into()));
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn within(self, folder: &Path) -> Self {
+        Self { folder: Some(folder.to_owned()), ..self }
+    }
+
+    #[must_use]
+    pub(crate) fn limit(self, limit: Duration) -> Self {
+        Self { limit, ..self }
+    }
+
+    /// The literal command, as it can be typed; what is secret in it blotted out.
+    pub(crate) fn literal(&self) -> String {
+        let environment = self.environment.iter().map(|(name, value)| format!("{name}={}", quoted(value)));
+        let words = std::iter::once(self.program.to_owned()).chain(self.arguments.iter().map(|word| quoted(word)));
+        redact(&environment.chain(words).collect::<Vec<_>>().join(" "), &[])
+    }
+
+    /// What it printed on standard output, when it succeeded.
+    pub(crate) async fn run(&self) -> Result<String, CallError> {
+        let mut group = Group(self.spawn()?);
+        match timeout(self.limit, finish(&mut group.0)).await {
+            Ok(Ok((status, out, err))) => outcome(status, out, &err),
+            Ok(Err(error)) => Err(CallError::System { program: self.program, error }),
+            Err(_) => {
+                group.end().await;
+                Err(CallError::TimedOut { program: self.program, limit: self.limit })
+            }
+        }
+    }
+
+    fn spawn(&self) -> Result<Child, CallError> {
+        let mut command = Command::new(self.program);
+        command.args(&self.arguments).envs(self.environment.iter().map(|(name, value)| (name, OsStr::new(value))));
+        // Nobody is there to type a password.
+        command.env("GIT_TERMINAL_PROMPT", "0");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
+        if let Some(folder) = &self.folder {
+            command.current_dir(folder);
+        }
+        ends_with_us(&mut command);
+        command.spawn().map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => CallError::NotThere(self.program),
+            _ => CallError::System { program: self.program, error },
+        })
+    }
+}
+
+async fn finish(child: &mut Child) -> io::Result<(ExitStatus, String, String)> {
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    let (out, err) = tokio::join!(read(out), read(err));
+    Ok((child.wait().await?, out?, err?))
+}
+
+fn outcome(status: ExitStatus, out: String, err: &str) -> Result<String, CallError> {
+    if status.success() {
+        return Ok(out);
+    }
+    let said = if err.trim().is_empty() { out.as_str() } else { err };
+    Err(CallError::Failed { code: status.code(), said: redact(said.trim(), &[]) })
+}
+
+async fn read(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<String> {
+    let Some(mut pipe) = pipe else { return Ok(String::new()) };
+    let mut bytes = Vec::new();
+    (&mut pipe).take(CAPTURED).read_to_end(&mut bytes).await?;
+    tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn quoted(word: &str) -> String {
+    shlex::try_quote(word).map_or_else(|_| format!("{word:?}"), std::borrow::Cow::into_owned)
+}
+
+/// For a line that says itself that it is an error.
+fn first_line(said: &str) -> &str {
+    let line = said.lines().find(|line| !line.trim().is_empty());
+    line.map_or("it failed and said nothing", |line| line.trim_start_matches("error: "))
+}
+
+/// A child and all that it started. Dropped, they are killed.
+struct Group(Child);
+
+impl Group {
+    /// Asks, then kills.
+    async fn end(&mut self) {
+        self.signal(Signal::TERM);
+        let ended = tokio::select! {
+            _ = self.0.wait() => true,
+            () = sleep(GRACE) => false,
+        };
+        // What ended may have left children of its own, of the same group.
+        if !ended {
+            self.signal(Signal::KILL);
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = self.0.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        if let Some(pid) = pid {
+            let _ = kill_process_group(pid, signal);
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
+    }
+}
+
+/// Also when this process is killed, which no destructor survives.
+#[cfg(target_os = "linux")]
+fn ends_with_us(command: &mut Command) {
+    let end = || Ok(rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?);
+    #[expect(unsafe_code, reason = "between fork and exec; it is one system call that allocates nothing")]
+    // SAFETY: `prctl` is async-signal-safe, and nothing else happens here.
+    unsafe {
+        command.pre_exec(end)
+    };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn ends_with_us(_: &mut Command) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    fn shell(script: &str) -> Call {
+        Call::new("sh").args(["-c", script])
+    }
+
+    #[tokio::test]
+    async fn what_it_prints_is_captured_and_what_it_says_of_a_failure_is_redacted() {
+        assert_eq!(shell("printf one; echo two >&2").run().await.unwrap(), "one");
+        assert_eq!(shell("cat").run().await.unwrap(), "", "there is nothing to read, and nobody to wait for");
+        let failed = shell("echo; echo 'no postgresql://ada:hunter2@db/api' >&2; exit 3").run().await.unwrap_err();
+        assert_eq!(failed.to_string(), "no postgresql://ada:[redacted]@db/api");
+        assert!(matches!(failed, CallError::Failed { code: Some(3), .. }));
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_not_there_is_named() {
+        let error = Call::new("no-such-program").run().await.unwrap_err();
+        assert_eq!(error.to_string(), "no-such-program is not installed");
+    }
+
+    #[tokio::test]
+    async fn a_flood_is_read_to_its_end_and_kept_in_part() {
+        let out = shell("head -c 9000000 /dev/zero | tr '\\0' x").run().await.unwrap();
+        assert_eq!(out.len() as u64, CAPTURED);
+    }
+
+    #[tokio::test]
+    async fn a_time_limit_ends_it_with_everything_that_it_started() {
+        let start = Instant::now();
+        let folder = tempfile::tempdir().unwrap();
+        let script = "sleep 60 & echo $! > pid; wait";
+        let error = shell(script).within(folder.path()).limit(Duration::from_millis(300)).run().await.unwrap_err();
+        assert_eq!(error.to_string(), "sh did not end within 0.3 s");
+        assert!(start.elapsed() < Duration::from_secs(10));
+        let child = std::fs::read_to_string(folder.path().join("pid")).unwrap();
+        let gone = async || {
+            while is_alive(child.trim()) {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(Duration::from_secs(5), gone()).await.expect("its child ends too");
+    }
+
+    fn is_alive(pid: &str) -> bool {
+        // A child that nobody waits for stays as a zombie until init has seen it.
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        status.contains("State:") && !status.contains("State:\tZ")
+    }
+
+    #[test]
+    fn the_literal_command_can_be_typed() {
+        let call = Call::new("aws").args(["rds", "wait", "it's"]).env("AWS_PROFILE", "production");
+        assert_eq!(call.literal(), "AWS_PROFILE=production aws rds wait \"it's\"");
+    }
+}

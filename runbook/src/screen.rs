@@ -1,0 +1,66 @@
+//! Who reads: a person at a terminal, a file, or a program.
+
+use crate::page::Page;
+use clap::ValueEnum;
+use serde_json::Value;
+use std::{
+    env,
+    io::{self, IsTerminal as _, Write as _},
+};
+
+/// The version of the events of `--output json`. A new field leaves it as it is; a changed or removed one does not.
+const SCHEMA: u32 = 1;
+/// Of a line, where nobody says how wide it is.
+const WIDTH: usize = 100;
+
+/// How things are said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// For people at a terminal: colours, wrapped to its width
+    Human,
+    /// One JSON object a line
+    Json,
+    /// No colours, nothing wrapped: for files, pipes and CI
+    Plain,
+}
+
+/// Standard output, as it was found.
+#[derive(Debug, Clone)]
+pub(crate) struct Screen {
+    pub(crate) form: Form,
+    /// Of a line, in characters: from 60 to 200.
+    pub(crate) width: usize,
+    pub(crate) has_colour: bool,
+}
+
+impl Screen {
+    /// As it was asked for, or as standard output is.
+    pub(crate) fn find(asked: Option<Form>) -> Self {
+        let is_terminal = io::stdout().is_terminal();
+        let form = asked.unwrap_or(if is_terminal { Form::Human } else { Form::Plain });
+        let width = terminal_size::terminal_size().map_or(WIDTH, |(width, _)| usize::from(width.0));
+        let is_set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
+        let is_dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let has_colour = form == Form::Human && is_terminal && !is_set("NO_COLOR") && !is_dumb;
+        Self { form, width: width.clamp(60, 200), has_colour }
+    }
+
+    /// A page, for people.
+    pub(crate) fn page(&self, page: &Page) {
+        print(&page.render(self));
+    }
+
+    /// One line of `--output json`.
+    pub(crate) fn event(kind: &str, fields: &Value) {
+        let mut event = serde_json::Map::new();
+        event.insert("schema".to_owned(), SCHEMA.into());
+        event.insert("event".to_owned(), kind.into());
+        event.extend(fields.as_object().cloned().unwrap_or_default());
+        print(&format!("{}\n", Value::Object(event)));
+    }
+}
+
+/// Text on standard output as it is; whoever reads may stop at any line.
+fn print(text: &str) {
+    let _ = io::stdout().write_all(text.as_bytes());
+}
