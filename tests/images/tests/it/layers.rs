@@ -16,7 +16,7 @@ pub(crate) fn build(folder: &Path, arguments: &[&str]) -> String {
 fn copy() -> TempDir {
     let folder = TempDir::new().unwrap();
     let mut parts = vec!["Cargo.toml", "Cargo.lock", ".dockerignore", "services", "contexts", "crates", "migrations"];
-    parts.extend(["platform", "bench/Cargo.toml", "xtask/Cargo.toml", "tests"]);
+    parts.extend(["platform", "bench/Cargo.toml", "runbook/Cargo.toml", "xtask/Cargo.toml", "tests"]);
     let mut cp = Command::new("cp");
     cp.args(["--recursive", "--parents"]).args(&parts).arg(folder.path()).current_dir(project());
     printed(&cp.output().unwrap(), &parts);
