@@ -157,7 +157,7 @@ fn installed() -> Result<()> {
         return Ok(());
     }
     if !on_path("apt-get") {
-        bail!("there is no Docker on this machine: install it");
+        bail!("there is no Docker on this machine: install it, and `cargo xtask test --stage images` runs this");
     }
     println!("installing Docker with\n\n    apt-get install --yes --no-install-recommends docker.io\n");
     let script = "apt-get update -qq && apt-get install --yes -qq --no-install-recommends docker.io";
