@@ -114,7 +114,7 @@ enum Command {
         #[arg(long, default_value_t = 3000)]
         port: u16,
     },
-    /// Waits before a container is stopped, so that proxies learn that it ends; for preStop below Kubernetes 1.30
+    /// Waits until proxies know that a container ends; for preStop below Kubernetes 1.30
     #[command(after_help = "Example:\n  platform prestop 5")]
     Prestop {
         #[arg(value_parser = clap::value_parser!(u16).range(..=300))]
