@@ -4,7 +4,7 @@ use crate::{
     BackupError, Folder, Manifest, Progress,
     database::Database,
     fingerprint,
-    loss::Log,
+    log::Log,
     manifest::{DATA, digests},
     metrics, process,
 };

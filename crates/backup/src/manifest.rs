@@ -1,6 +1,6 @@
 //! What a backup says of itself.
 
-use crate::{BackupError, loss::Log};
+use crate::{BackupError, log::Log};
 use aws_lc_rs::digest::{Context, SHA256};
 use serde::{Deserialize, Serialize};
 use std::{

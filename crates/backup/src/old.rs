@@ -1,12 +1,6 @@
 //! The database whose place a restored one takes: read, set read-only and kept, or read before it is emptied.
 
-use crate::{
-    BackupError,
-    database::Database,
-    fingerprint,
-    loss::{Facts, Log},
-    revocations,
-};
+use crate::{BackupError, database::Database, fingerprint, log::Log, loss::Facts, revocations};
 use migrate::Client;
 use serde::Serialize;
 use std::{
