@@ -65,6 +65,11 @@ impl Kubectl {
         pods
     }
 
+    /// How many pods of a service are ready.
+    pub fn ready(&self, service: &str) -> usize {
+        self.pods(service).iter().filter(|pod| Self::is_ready(pod)).count()
+    }
+
     /// Whether a pod's condition `Ready` holds.
     pub fn is_ready(pod: &Value) -> bool {
         let conditions = pod["status"]["conditions"].as_array().cloned().unwrap_or_default();

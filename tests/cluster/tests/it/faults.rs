@@ -41,7 +41,7 @@ impl Serving {
             assert!(health.contains(&format!("\"version\":\"{version}\"")), "{what}: {health}");
         }
         for service in SERVICES {
-            let ready = installation.kubectl.pods(service).iter().filter(|pod| Kubectl::is_ready(pod)).count();
+            let ready = installation.kubectl.ready(service);
             assert!(ready >= 2, "{what}: {ready} pods of {service} are ready");
         }
     }

@@ -17,10 +17,6 @@ fn name(object: &Value) -> String {
     object["metadata"]["name"].as_str().unwrap().to_owned()
 }
 
-fn ready(kubectl: &Kubectl, service: &str) -> usize {
-    kubectl.pods(service).iter().filter(|pod| Kubectl::is_ready(pod)).count()
-}
-
 /// The node is this machine, so the processes of a pod's container are its own: found by their control group.
 fn kill_processes_of(kubectl: &Kubectl, pod: &str) {
     let pod = kubectl.get(&["pod", pod]);
@@ -67,7 +63,7 @@ fn pods_that_are_deleted_under_load_fail_no_request_and_a_killed_process_is_repl
     for service in SERVICES {
         let pod = name(&kubectl.pods(service)[0]);
         kubectl.run(&["delete", "pod", &pod]);
-        until(Duration::from_mins(1), "another pod in its place", || ready(kubectl, service) >= 2);
+        until(Duration::from_mins(1), "another pod in its place", || kubectl.ready(service) >= 2);
     }
     thread::sleep(Duration::from_secs(5));
     let count = load.stop();
@@ -78,7 +74,7 @@ fn pods_that_are_deleted_under_load_fail_no_request_and_a_killed_process_is_repl
     until(Duration::from_mins(1), "the process runs again", || {
         kubectl.get(&["pod", &before])["status"]["containerStatuses"][0]["restartCount"] != 0
     });
-    until(Duration::from_mins(1), "its pod is ready", || ready(kubectl, "org-service") >= 2);
+    until(Duration::from_mins(1), "its pod is ready", || kubectl.ready("org-service") >= 2);
     serving.serves("after a kill");
 }
 
@@ -90,14 +86,14 @@ fn a_drain_takes_one_pod_of_a_service_at_a_time_and_waits_for_its_replacement() 
     let drain = ["drain", &node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=30s"];
     let drained = kubectl.command(&drain).output().unwrap();
     let said = String::from_utf8_lossy(&drained.stderr).into_owned();
-    let alive: Vec<_> = SERVICES.iter().map(|service| ready(kubectl, service)).collect();
+    let alive: Vec<_> = SERVICES.iter().map(|service| kubectl.ready(service)).collect();
     let health = serving.installation.shell.lines("curl -sS --fail https://api.example.com/v1/health");
     kubectl.run(&["uncordon", &node]);
     assert!(!drained.status.success() && said.contains("disruption budget"), "{said}");
     assert!(alive.iter().all(|ready| *ready >= 1), "{alive:?}: {said}");
     assert!(health.contains("\"healthy\""), "{health}");
     for service in SERVICES {
-        until(Duration::from_mins(2), "all pods are back", || ready(kubectl, service) >= 2);
+        until(Duration::from_mins(2), "all pods are back", || kubectl.ready(service) >= 2);
     }
     serving.serves("after the drain");
 }
@@ -114,7 +110,7 @@ fn two_minutes_without_the_database_take_pods_out_of_service_but_never_restart_t
     let kubectl = serving.installation.kubectl.clone();
     let mut left = None;
     while away.elapsed() < Duration::from_mins(2) {
-        let none_ready = SERVICES.iter().all(|service| ready(&kubectl, service) == 0);
+        let none_ready = SERVICES.iter().all(|service| kubectl.ready(service) == 0);
         left = left.or(none_ready.then(|| away.elapsed()));
         assert!(!serving.installation.shell.lines(&users).contains(" 200"), "an answer without a database");
         thread::sleep(Duration::from_millis(500));
@@ -123,7 +119,7 @@ fn two_minutes_without_the_database_take_pods_out_of_service_but_never_restart_t
     let left = left.expect("no pod left the service");
     assert!(left > TOLERATED, "they left after {left:?}");
     let healed = until(Duration::from_secs(30), "all pods serve again", || {
-        SERVICES.iter().all(|service| ready(&kubectl, service) >= 2)
+        SERVICES.iter().all(|service| kubectl.ready(service) >= 2)
             && serving.installation.shell.lines(&users).contains(" 200")
     });
     println!("out of service after {left:?}, back {healed:?} after the database was");

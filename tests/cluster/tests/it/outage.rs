@@ -1,19 +1,16 @@
 //! The database goes away and comes back.
 
-use cluster_tests::{Installation, Kubectl, Tool, given, until};
+use crate::faults::{SERVICES, Serving};
+use cluster_tests::{Kubectl, until};
 use std::{
     thread,
     time::{Duration, Instant},
 };
 
-const SERVICES: [&str; 3] = ["auth-service", "user-service", "org-service"];
-
 #[test]
 fn a_minute_without_the_database_takes_no_pod_away_and_heals_by_itself() {
-    let mut installation = Installation::new(Tool::Helm4);
-    installation.helm(&given("EAP_TEST_VERSION"));
-    let _ingress = installation.ingress();
-    installation.curl_until("/v1/health", "\"healthy\"");
+    let mut serving = Serving::new();
+    let installation = &mut serving.installation;
     let token = installation.token();
     let users = format!(
         "curl -sS -o /dev/null -D - 'https://api.example.com/v1/users?limit=5' -H 'Authorization: Bearer {token}'"
