@@ -1,7 +1,7 @@
 //! `down` and `verify`.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use migrate::{Client, Files, Options, Trust, UpError, down, roles, schema, up, verify};
+use migrate::{Client, Files, Options, Trust, UpError, down, schema, up, verify};
 use testing::Database;
 
 const PEOPLE: (&str, &str) = ("20250101_people.sql", "CREATE TABLE people (id int)");
@@ -15,27 +15,20 @@ fn files(files: &[(&str, &str)]) -> Files {
     Files::embedded(files).unwrap()
 }
 
-async fn fresh() -> (Database, Client) {
-    let database = Database::empty().await;
-    roles::ensure(&database.client("postgres").await).await.unwrap();
-    let owner = database.client("admin_user").await;
-    (database, owner)
-}
-
 async fn apply(client: &Client, files: &Files) -> usize {
     up(client, files, &Options::default(), |_| {}).await.unwrap().len()
 }
 
 #[tokio::test]
 async fn up_and_down_and_up_lead_to_the_same_schema() {
-    let (_database, owner) = fresh().await;
+    let (_database, owner) = Database::without_tables().await;
     apply(&owner, &files(&[PEOPLE])).await;
     let before = schema::statements(&owner).await.unwrap();
     let all = files(&[PEOPLE, MFA, UNDO]);
     apply(&owner, &all).await;
     let after = schema::statements(&owner).await.unwrap();
     assert_ne!(before, after);
-    let (_scratch, scratch) = fresh().await;
+    let (_scratch, scratch) = Database::without_tables().await;
     down(&owner, &all, MFA.0, Trust::Scratch(&scratch), false).await.unwrap();
     assert_eq!(schema::statements(&owner).await.unwrap(), before);
     assert_eq!(apply(&owner, &all).await, 1);
@@ -44,7 +37,7 @@ async fn up_and_down_and_up_lead_to_the_same_schema() {
 
 #[tokio::test]
 async fn every_file_of_the_project_that_can_be_undone_is_proven_to_be() {
-    let (_database, owner) = fresh().await;
+    let (_database, owner) = Database::without_tables().await;
     let all = testing::migrations();
     for file in all.in_order() {
         let before = schema::statements(&owner).await.unwrap();
@@ -62,7 +55,7 @@ async fn every_file_of_the_project_that_can_be_undone_is_proven_to_be() {
 
 #[tokio::test]
 async fn a_down_that_would_lose_values_is_refused_until_a_backup_has_them() {
-    let (_database, owner) = fresh().await;
+    let (_database, owner) = Database::without_tables().await;
     let all = files(&[PEOPLE, MFA, UNDO]);
     apply(&owner, &all).await;
     owner.batch_execute("INSERT INTO people VALUES (1, true); INSERT INTO codes VALUES ('a')").await.unwrap();
@@ -87,11 +80,11 @@ async fn a_down_is_refused_whose_trial_does_not_lead_back_and_nothing_is_undone(
         ),
         (kept_type, "DROP TABLE feels", "mood"),
     ] {
-        let (_database, owner) = fresh().await;
+        let (_database, owner) = Database::without_tables().await;
         let all = files(&[PEOPLE, (MFA.0, file), (UNDO.0, undo)]);
         apply(&owner, &all).await;
         let before = schema::statements(&owner).await.unwrap();
-        let (_scratch, scratch) = fresh().await;
+        let (_scratch, scratch) = Database::without_tables().await;
         let refused = down(&owner, &all, MFA.0, Trust::Scratch(&scratch), true).await.unwrap_err();
         assert!(matches!(&refused, UpError::Unproven { .. }), "{refused}");
         let said = refused.to_string();
@@ -103,7 +96,7 @@ async fn a_down_is_refused_whose_trial_does_not_lead_back_and_nothing_is_undone(
 
 #[tokio::test]
 async fn without_a_database_for_it_the_trial_is_on_a_server_of_its_own() {
-    let (_database, owner) = fresh().await;
+    let (_database, owner) = Database::without_tables().await;
     let all = files(&[PEOPLE, MFA, UNDO]);
     apply(&owner, &all).await;
     down(&owner, &all, MFA.0, Trust::Here, false).await.unwrap();
@@ -116,7 +109,7 @@ async fn without_a_database_for_it_the_trial_is_on_a_server_of_its_own() {
 
 #[tokio::test]
 async fn only_the_newest_file_that_has_a_down_can_be_undone() {
-    let (_database, owner) = fresh().await;
+    let (_database, owner) = Database::without_tables().await;
     let all = files(&[PEOPLE, MFA]);
     apply(&owner, &all).await;
     assert!(matches!(down(&owner, &all, PEOPLE.0, Trust::Here, false).await, Err(UpError::NotNewest { .. })));
@@ -125,17 +118,17 @@ async fn only_the_newest_file_that_has_a_down_can_be_undone() {
 
 #[tokio::test]
 async fn verify_shows_what_no_file_makes_and_what_is_missing() {
-    let (_database, owner) = fresh().await;
+    let (_database, owner) = Database::without_tables().await;
     let all = files(&[PEOPLE, MFA]);
     apply(&owner, &all).await;
-    let (_scratch, scratch) = fresh().await;
+    let (_scratch, scratch) = Database::without_tables().await;
     assert!(verify(&owner, &scratch, &all).await.unwrap().is_empty());
     assert!(matches!(verify(&owner, &scratch, &all).await, Err(UpError::NotEmpty(_))));
     owner
         .batch_execute("ALTER TABLE people ADD COLUMN by_hand text NOT NULL DEFAULT 'x'; DROP TABLE codes")
         .await
         .unwrap();
-    let (_scratch, scratch) = fresh().await;
+    let (_scratch, scratch) = Database::without_tables().await;
     let difference = verify(&owner, &scratch, &all).await.unwrap();
     assert_eq!(difference.unknown, ["ALTER TABLE people ADD COLUMN by_hand text NOT NULL DEFAULT 'x'::text;"]);
     assert_eq!(difference.missing, ["ALTER TABLE codes ADD COLUMN code text;", "CREATE TABLE codes;"]);

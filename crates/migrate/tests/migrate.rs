@@ -9,14 +9,6 @@ use testing::Database;
 const USERS: (&str, &str) = ("20250101_users.sql", "CREATE TABLE people (id int)");
 const MFA: (&str, &str) = ("20250110_mfa.sql", "ALTER TABLE people ADD mfa boolean");
 
-/// A database with roles and no tables; and its owner's session.
-async fn fresh() -> (Database, migrate::Client) {
-    let database = Database::empty().await;
-    roles::ensure(&database.client("postgres").await).await.unwrap();
-    let owner = database.client("admin_user").await;
-    (database, owner)
-}
-
 /// A server of its own, for what would disturb the other tests.
 fn cluster(name: &str) -> Cluster {
     let folder = std::env::temp_dir().join(format!("platform-migrate-{name}-{}", std::process::id()));
@@ -33,7 +25,7 @@ async fn printed(client: &migrate::Client, files: &Files) -> Vec<String> {
 
 #[tokio::test]
 async fn status_prints_the_runbooks_lines_and_writes_nothing() {
-    let (database, owner) = fresh().await;
+    let (database, owner) = Database::without_tables().await;
     assert_eq!(printed(&owner, &files(&[USERS])).await, ["✗ 20250101_users.sql (pending)"]);
     let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
     assert_eq!(owner.query_one(tables, &[]).await.unwrap().get::<_, i64>(0), 0);
@@ -45,7 +37,7 @@ async fn status_prints_the_runbooks_lines_and_writes_nothing() {
 
 #[tokio::test]
 async fn an_applied_file_that_changed_or_vanished_stops_everything() {
-    let (_database, owner) = fresh().await;
+    let (_database, owner) = Database::without_tables().await;
     up(&owner, &files(&[USERS]), &Options::default(), |_| {}).await.unwrap();
     let changed = files(&[(USERS.0, "CREATE TABLE people (id bigint)"), MFA]);
     assert_eq!(status(&owner, &changed).await.unwrap()[0].state, State::Changed);
@@ -55,7 +47,7 @@ async fn an_applied_file_that_changed_or_vanished_stops_everything() {
 
 #[tokio::test]
 async fn a_pending_file_before_an_applied_one_is_refused() {
-    let (_database, owner) = fresh().await;
+    let (_database, owner) = Database::without_tables().await;
     up(&owner, &files(&[USERS]), &Options::default(), |_| {}).await.unwrap();
     let early = files(&[("20240101_early.sql", "SELECT 1"), USERS]);
     assert!(matches!(up(&owner, &early, &Options::default(), |_| {}).await, Err(UpError::OutOfOrder { .. })));
@@ -63,7 +55,7 @@ async fn a_pending_file_before_an_applied_one_is_refused() {
 
 #[tokio::test]
 async fn a_failing_file_leaves_what_came_before_and_nothing_of_itself() {
-    let (_database, owner) = fresh().await;
+    let (_database, owner) = Database::without_tables().await;
     let broken = files(&[USERS, ("20250110_bad.sql", "CREATE TABLE half (id int);\nALTER TABLE nowhere ADD x int;")]);
     let error = up(&owner, &broken, &Options::default(), |_| {}).await.unwrap_err().to_string();
     assert_eq!(
@@ -80,7 +72,7 @@ nothing of this file was applied"
 
 #[tokio::test]
 async fn a_failing_statement_is_named_even_when_the_server_points_at_nothing() {
-    let (_database, owner) = fresh().await;
+    let (_database, owner) = Database::without_tables().await;
     let broken = "CREATE TABLE half (id int CHECK (id > 0));;\n-- two\n  INSERT INTO half VALUES (1), (-1);\nSELECT 1";
     let error =
         up(&owner, &files(&[("20250110_bad.sql", broken)]), &Options::default(), |_| {}).await.unwrap_err().to_string();
@@ -94,7 +86,7 @@ async fn a_failing_statement_is_named_even_when_the_server_points_at_nothing() {
 
 #[tokio::test]
 async fn what_a_file_sets_ends_with_it_and_what_fails_at_its_commit_names_it() {
-    let (_database, owner) = fresh().await;
+    let (_database, owner) = Database::without_tables().await;
     let dump =
         "SELECT pg_catalog.set_config('search_path', '', false); SET statement_timeout = '1ms'; SET ROLE admin_user";
     let late = "CREATE TABLE late (id int UNIQUE DEFERRABLE INITIALLY DEFERRED); INSERT INTO late VALUES (1), (1)";
@@ -106,7 +98,7 @@ async fn what_a_file_sets_ends_with_it_and_what_fails_at_its_commit_names_it() {
 
 #[tokio::test]
 async fn a_file_that_would_leave_its_transaction_is_refused_before_anything_runs() {
-    let (_database, owner) = fresh().await;
+    let (_database, owner) = Database::without_tables().await;
     let leaves = files(&[USERS, ("20250110_leaves.sql", "CREATE TABLE half (id int);\nCOMMIT;\nSELECT nonsense")]);
     let error = up(&owner, &leaves, &Options::default(), |_| {}).await.unwrap_err();
     assert!(matches!(&error, UpError::TransactionControl { place, .. } if place.line == 2), "{error}");
@@ -131,7 +123,7 @@ async fn every_missing_role_is_named_and_nothing_else_is_taken_for_one() {
 
 #[tokio::test]
 async fn up_after_one_that_was_killed_in_the_middle_of_a_file_succeeds() {
-    let (database, owner) = fresh().await;
+    let (database, owner) = Database::without_tables().await;
     let endless = files(&[USERS, ("20250110_long.sql", "CREATE TABLE half (id int); SELECT pg_sleep(600)")]);
     let url = database.owner_url();
     let killed = tokio::runtime::Runtime::new().unwrap();
@@ -150,7 +142,7 @@ async fn up_after_one_that_was_killed_in_the_middle_of_a_file_succeeds() {
 
 #[tokio::test]
 async fn no_files_empty_files_and_five_megabytes_are_fine() {
-    let (_database, owner) = fresh().await;
+    let (_database, owner) = Database::without_tables().await;
     assert!(up(&owner, &files(&[]), &Options::default(), |_| {}).await.unwrap().is_empty());
     assert!(printed(&owner, &files(&[])).await.is_empty());
     let big = format!("CREATE TABLE big AS SELECT * FROM (VALUES (''){}) v", format!(", ('{:100}')", 1).repeat(50_000));
@@ -161,14 +153,14 @@ async fn no_files_empty_files_and_five_megabytes_are_fine() {
 
 #[tokio::test]
 async fn a_database_that_does_not_exist_is_named_with_what_to_do() {
-    let (database, _owner) = fresh().await;
+    let (database, _owner) = Database::without_tables().await;
     let missing = migrate::connect(&database.owner_url().replace("/test_", "/gone_")).await.unwrap_err().to_string();
     assert!(missing.contains("\" does not exist: make it") && missing.contains("CREATE DATABASE"), "{missing}");
 }
 
 #[tokio::test]
 async fn an_open_reader_of_the_table_stops_nobody() {
-    let (database, owner) = fresh().await;
+    let (database, owner) = Database::without_tables().await;
     up(&owner, &files(&[USERS]), &Options::default(), |_| {}).await.unwrap();
     let reader = database.client("readonly_user").await;
     reader.batch_execute("BEGIN; SELECT FROM _migrations").await.unwrap();
@@ -179,7 +171,7 @@ async fn an_open_reader_of_the_table_stops_nobody() {
 
 #[tokio::test]
 async fn a_table_from_before_runs_were_recorded_is_read_and_then_completed() {
-    let (_database, owner) = fresh().await;
+    let (_database, owner) = Database::without_tables().await;
     up(&owner, &files(&[USERS]), &Options::default(), |_| {}).await.unwrap();
     owner.batch_execute("ALTER TABLE _migrations DROP COLUMN run_id").await.unwrap();
     let both = files(&[USERS, MFA]);
@@ -192,7 +184,7 @@ async fn a_table_from_before_runs_were_recorded_is_read_and_then_completed() {
 
 #[tokio::test]
 async fn status_in_json_tells_who_applied_what_when_and_in_which_run() {
-    let (_database, owner) = fresh().await;
+    let (_database, owner) = Database::without_tables().await;
     let all = files(&[USERS, MFA, ("20250111_later.sql", "SELECT 1")]);
     up(&owner, &files(&[USERS, MFA]), &Options::default(), |_| {}).await.unwrap();
     let entries = serde_json::to_value(status(&owner, &all).await.unwrap()).unwrap();
@@ -206,7 +198,7 @@ async fn status_in_json_tells_who_applied_what_when_and_in_which_run() {
 
 #[tokio::test]
 async fn several_migrators_at_once_apply_each_file_once() {
-    let (database, owner) = fresh().await;
+    let (database, owner) = Database::without_tables().await;
     let both = files(&[USERS, MFA]);
     let runs = [database.client("admin_user").await, database.client("admin_user").await, owner];
     let [a, b, c] = &runs;
@@ -218,7 +210,7 @@ async fn several_migrators_at_once_apply_each_file_once() {
 
 #[tokio::test]
 async fn a_file_waits_for_a_busy_table_and_then_goes_on() {
-    let (database, owner) = fresh().await;
+    let (database, owner) = Database::without_tables().await;
     up(&owner, &files(&[USERS]), &Options::default(), |_| {}).await.unwrap();
     let busy = database.client("admin_user").await;
     busy.batch_execute("BEGIN; LOCK TABLE people IN ACCESS SHARE MODE").await.unwrap();
@@ -238,7 +230,7 @@ async fn a_file_waits_for_a_busy_table_and_then_goes_on() {
 
 #[tokio::test]
 async fn a_file_that_running_images_could_not_stand_is_refused() {
-    let (_database, owner) = fresh().await;
+    let (_database, owner) = Database::without_tables().await;
     let instances =
         ("20250101_instances.sql", "CREATE TABLE instances (service text, version text, seen_at timestamptz)");
     up(&owner, &files(&[instances]), &Options::default(), |_| {}).await.unwrap();
@@ -255,7 +247,7 @@ async fn a_file_that_running_images_could_not_stand_is_refused() {
 
 #[tokio::test]
 async fn making_the_roles_again_changes_nothing() {
-    let (database, _owner) = fresh().await;
+    let (database, _owner) = Database::without_tables().await;
     roles::ensure(&database.client("postgres").await).await.unwrap();
 }
 

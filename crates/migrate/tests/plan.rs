@@ -4,7 +4,7 @@
 use migrate::{
     Client, Files, Options,
     plan::{self, Mode, Undo, Work},
-    roles, up,
+    up,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -140,9 +140,7 @@ async fn the_lock_of_every_statement_of_the_corpus_is_the_one_that_postgresql_ta
 
 #[tokio::test]
 async fn a_plan_names_sizes_blockers_images_and_what_undoes_it_and_writes_nothing() {
-    let database = Database::empty().await;
-    roles::ensure(&database.client("postgres").await).await.unwrap();
-    let owner = database.client("admin_user").await;
+    let (database, owner) = Database::without_tables().await;
     let first = (
         "20250101_a.sql",
         "CREATE TABLE people (id int); CREATE TABLE instances (service text, version text, seen_at timestamptz)",

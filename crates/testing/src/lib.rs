@@ -95,6 +95,14 @@ impl Database {
         Self { name }
     }
 
+    /// A new one with the logins and no tables, and its owner's session.
+    pub async fn without_tables() -> (Self, Client) {
+        let database = Self::empty().await;
+        migrate::roles::ensure(&database.client("postgres").await).await.expect("the logins");
+        let owner = database.client("admin_user").await;
+        (database, owner)
+    }
+
     /// The services' login.
     pub fn app_url(&self) -> String {
         self.url("api_platform_app")

@@ -56,6 +56,18 @@ impl World {
         migrate::roles::ensure(&client).await.unwrap();
     }
 
+    /// A restore into the database of this world, which has [`Self::much`], is killed in the middle.
+    pub(crate) async fn kill_while_it_loads(&self, restore: &[&str]) {
+        let mut child = self.command(restore);
+        let process = Process(child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        // From another database: a restore refuses while somebody is in its own.
+        let beside = Database::empty().await.client("postgres").await;
+        let loads = "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'COPY public.much (%' AND datname = $1";
+        let (name, _) = restore[1].split_once('-').unwrap();
+        until(async || beside.query_one(loads, &[&name]).await.unwrap().get(0)).await;
+        process.kill();
+    }
+
     /// A table that takes a while.
     pub(crate) async fn much(&self) {
         let much =
@@ -234,14 +246,7 @@ async fn a_restore_that_is_killed_lets_no_service_start_and_is_simply_done_again
     world.much().await;
     let id = world.create();
     world.wipe().await;
-    let mut child = world.command(&["restore", &id]);
-    let process = Process(child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-    // From another database: a restore refuses while somebody is in its own.
-    let beside = Database::empty().await.client("postgres").await;
-    let loads = "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'COPY public.much (%' AND datname = $1";
-    let name = id.split_once('-').unwrap().0;
-    until(async || beside.query_one(loads, &[&name]).await.unwrap().get(0)).await;
-    process.kill();
+    world.kill_while_it_loads(&["restore", &id]).await;
     let owner = world.database.client("postgres").await;
     let applied = "SELECT to_regclass('_migrations') IS NULL";
     assert!(owner.query_one(applied, &[]).await.unwrap().get::<_, bool>(0), "nothing says that the schema is there");

@@ -2,21 +2,11 @@
 
 use crate::{
     backup::{World, result},
-    process::{PASSWORD, Process, Served, client, create_organization, json, until},
+    process::{PASSWORD, Served, client, create_organization, json, until},
 };
 use serde_json::{Value, json};
-use std::{
-    env, fs,
-    process::{Command, Stdio},
-};
+use std::{env, fs, process::Command};
 use testing::{Client, Database};
-
-/// An empty database with the roles.
-async fn empty() -> Database {
-    let database = Database::empty().await;
-    migrate::roles::ensure(&database.client("postgres").await).await.unwrap();
-    database
-}
 
 /// Into another database, beside an old one.
 fn beside(world: &World, new: &Database, id: &str, old: &str) -> Result<(Value, String), String> {
@@ -94,7 +84,7 @@ async fn a_key_and_members_revoked_after_the_backup_stay_revoked_and_the_loss_is
     owner.batch_execute(&of("dan", "UPDATE memberships SET status = 'suspended'")).await.unwrap();
     drop(owner);
 
-    let new = empty().await;
+    let new = Database::without_tables().await.0;
     let refused = beside(&world, &new, &id, &world.database.owner_url()).unwrap_err();
     assert!(refused.contains("the old database is in use by the services"), "{refused}");
     served.process.kill();
@@ -158,7 +148,7 @@ async fn an_old_database_that_cannot_be_read_is_told_and_the_restore_goes_on() {
     let world = World::new().await;
     create_organization(&world.database, "ada@example.com");
     let id = world.create();
-    let (new, gone) = (empty().await, "postgresql://admin_user@127.0.0.1:9/gone");
+    let (new, gone) = (Database::without_tables().await.0, "postgresql://admin_user@127.0.0.1:9/gone");
     let mut done = None;
     until(async || beside(&world, &new, &id, gone).map(|ended| done = Some(ended)).is_ok()).await;
     let (restored, said) = done.unwrap();
@@ -185,13 +175,7 @@ async fn a_restore_in_place_that_is_killed_still_knows_what_was_revoked() {
     let id = world.create();
     owner.batch_execute("DELETE FROM analytics_sources").await.unwrap();
     drop(owner);
-    let mut child = world.command(&["restore", &id, "--replace"]);
-    let process = Process(child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-    let beside = Database::empty().await.client("postgres").await;
-    let loads = "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'COPY public.much (%' AND datname = $1";
-    let name = id.split_once('-').unwrap().0;
-    until(async || beside.query_one(loads, &[&name]).await.unwrap().get(0)).await;
-    process.kill();
+    world.kill_while_it_loads(&["restore", &id, "--replace"]).await;
     let mut restored = Value::Null;
     until(async || world.run(&["restore", &id, "--replace"]).map(|done| restored = done).is_ok()).await;
     assert_eq!(

@@ -1,6 +1,8 @@
 //! Interrupted runs: each ends in the same schema, started again.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and tell")]
 
+mod faults;
+
 use migrate::{Blocker, Client, Event, Files, Options, Running, UpError, repair, roles, schema, status, up};
 use private_postgres::{Cluster, Programs, Purpose};
 use std::{
@@ -15,7 +17,7 @@ use tokio::{
 
 const PEOPLE: (&str, &str) = (
     "20250101_people.sql",
-    "CREATE TABLE people (id int, name text); INSERT INTO people SELECT generate_series(1, 100);",
+    "CREATE TABLE people (id int, name text); INSERT INTO people SELECT n, n::text FROM generate_series(1, 100) n;",
 );
 const INDEXES: (&str, &str) = (
     "20250102_indexes.sql",
@@ -26,13 +28,6 @@ const LATER: (&str, &str) = ("20250103_later.sql", "ALTER TABLE people ADD COLUM
 
 fn files(files: &[(&str, &str)]) -> Files {
     Files::embedded(files).unwrap()
-}
-
-async fn fresh() -> (Database, Client) {
-    let database = Database::empty().await;
-    roles::ensure(&database.client("postgres").await).await.unwrap();
-    let owner = database.client("admin_user").await;
-    (database, owner)
 }
 
 async fn apply(client: &Client, files: &Files) -> usize {
@@ -87,12 +82,12 @@ fn by_way_of(database: &Database, port: u16) -> (String, String) {
 #[tokio::test]
 async fn a_run_cut_off_at_any_message_goes_on_to_the_same_schema() {
     let all = files(&[PEOPLE, INDEXES, LATER]);
-    let (_whole, owner) = fresh().await;
+    let (_whole, owner) = Database::without_tables().await;
     apply(&owner, &all).await;
     let expected = schema::statements(&owner).await.unwrap();
     let mut points = 0;
     for messages in 1.. {
-        let (database, owner) = fresh().await;
+        let (database, owner) = Database::without_tables().await;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let (socket, url) = by_way_of(&database, listener.local_addr().unwrap().port());
         let proxy = tokio::spawn(cut_after(listener, socket, messages));
@@ -113,7 +108,7 @@ async fn a_run_cut_off_at_any_message_goes_on_to_the_same_schema() {
 
 #[tokio::test]
 async fn a_killed_index_build_leaves_an_invalid_index_that_is_built_anew() {
-    let (database, owner) = fresh().await;
+    let (database, owner) = Database::without_tables().await;
     apply(&owner, &files(&[PEOPLE])).await;
     let all = files(&[PEOPLE, INDEXES]);
     let holder = database.client("admin_user").await;
@@ -138,7 +133,7 @@ async fn a_killed_index_build_leaves_an_invalid_index_that_is_built_anew() {
 
 #[tokio::test]
 async fn an_index_build_that_waits_names_whom_it_waits_for_and_ends_who_was_named() {
-    let (database, owner) = fresh().await;
+    let (database, owner) = Database::without_tables().await;
     apply(&owner, &files(&[PEOPLE])).await;
     let holder = database.client("admin_user").await;
     holder.batch_execute("BEGIN; INSERT INTO people VALUES (0)").await.unwrap();
@@ -158,7 +153,7 @@ async fn an_index_build_that_waits_names_whom_it_waits_for_and_ends_who_was_name
 
 #[tokio::test]
 async fn a_file_begun_with_another_text_is_refused() {
-    let (_database, owner) = fresh().await;
+    let (_database, owner) = Database::without_tables().await;
     let broken = ("20250102_a.sql", "-- no-transaction\nCREATE INDEX CONCURRENTLY i ON people (id);\nSELECT nonsense;");
     let error = up(&owner, &files(&[PEOPLE, broken]), &Options::default(), |_| {}).await.unwrap_err().to_string();
     assert!(error.starts_with("20250102_a.sql:3:1: column \"nonsense\""), "{error}");
@@ -172,7 +167,7 @@ async fn a_file_begun_with_another_text_is_refused() {
 
 #[tokio::test]
 async fn a_blocked_change_lets_others_pass_names_who_is_in_the_way_and_succeeds_after() {
-    let (database, owner) = fresh().await;
+    let (database, owner) = Database::without_tables().await;
     apply(&owner, &files(&[PEOPLE])).await;
     let all = files(&[PEOPLE, LATER]);
     let holder = database.client("admin_user").await;
@@ -202,7 +197,7 @@ async fn a_blocked_change_lets_others_pass_names_who_is_in_the_way_and_succeeds_
 
 #[tokio::test]
 async fn only_the_blocker_that_was_named_is_ended() {
-    let (database, owner) = fresh().await;
+    let (database, owner) = Database::without_tables().await;
     apply(&owner, &files(&[PEOPLE])).await;
     let holder = database.client("admin_user").await;
     holder.batch_execute("BEGIN; SELECT FROM people").await.unwrap();
@@ -214,7 +209,7 @@ async fn only_the_blocker_that_was_named_is_ended() {
 
 #[tokio::test]
 async fn a_file_that_an_image_to_come_could_not_stand_is_refused() {
-    let (_database, owner) = fresh().await;
+    let (_database, owner) = Database::without_tables().await;
     let contract = files(&[("20250102_a.sql", "-- oldest-app: 1.2.0\nSELECT 1")]);
     let must_run = |version: &str| Options {
         must_run: vec![Running { service: "auth".into(), version: version.into() }],
@@ -227,7 +222,7 @@ async fn a_file_that_an_image_to_come_could_not_stand_is_refused() {
 
 #[tokio::test]
 async fn a_repair_is_recorded_with_its_reason() {
-    let (_database, owner) = fresh().await;
+    let (_database, owner) = Database::without_tables().await;
     apply(&owner, &files(&[PEOPLE, LATER])).await;
     let now = files(&[PEOPLE, (LATER.0, "-- A comment.\nALTER TABLE people ADD COLUMN email text")]);
     assert!(matches!(repair(&owner, &now, PEOPLE.0, "no need at all").await, Err(UpError::NothingToRepair(_))));
