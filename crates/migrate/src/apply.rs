@@ -2,6 +2,8 @@
 
 use crate::{
     Event, File, Files, Options, UpError, backfill, blockers, catalog,
+    failure::Failure,
+    fence,
     lag::{self, Lag},
     left::Left,
     locks::Work,
@@ -10,7 +12,7 @@ use crate::{
     running::{self, Running},
     session::{self, LOCK_WAIT},
     status::{State, status},
-    steps::{self, Journal, Step},
+    steps::{self, Journal, Step, Steps},
     table,
 };
 use futures_util::TryStreamExt;
@@ -18,7 +20,10 @@ use std::{
     pin::pin,
     time::{Duration, Instant},
 };
-use tokio_postgres::{Client, Error, SimpleQueryMessage, error::ErrorPosition};
+use tokio_postgres::{
+    Client, Error, SimpleQueryMessage,
+    error::{DbError, ErrorPosition},
+};
 use uuid::Uuid;
 
 /// What a standby takes in at once: a table below this is written anew without looking.
@@ -45,7 +50,7 @@ pub async fn up(
     options: &Options,
     tell: impl FnMut(&Event),
 ) -> Result<Vec<Applied>, UpError> {
-    session::begin(client).await?;
+    session::begin(client, options.fence.as_ref()).await?;
     let run = client.query_one("SELECT gen_random_uuid()", &[]).await?.try_get(0)?;
     let done = Up { client, run, options, tell }.apply_pending(files).await;
     session::end(client, done).await
@@ -120,14 +125,31 @@ impl<T: FnMut(&Event)> Up<'_, T> {
     async fn apply_whole(&mut self, file: &File) -> Result<(), UpError> {
         let mut patience = Patience::default();
         loop {
-            match try_apply(self.client, self.run, file, Instant::now()).await {
+            match self.try_apply(file, Instant::now()).await {
                 Ok(()) => return Ok(()),
-                Err(Failure { error, ran }) => {
+                Err(Failure::Final(error)) => return Err(error),
+                Err(Failure::Server { error, ran }) => {
                     patience.roll_back(self.client, error).await.map_err(|error| located(file, ran, error))?;
                     self.wait(file, &mut patience).await?;
                 }
             }
         }
+    }
+
+    async fn try_apply(&self, file: &File, start: Instant) -> Result<(), Failure> {
+        let client = self.client;
+        client.batch_execute(Patience::BEGIN).await?;
+        fence::hold(client, self.options.fence.as_ref()).await?;
+        let (mut messages, mut ran) = (pin!(client.simple_query_raw(&file.sql).await?), 0);
+        while let Some(message) =
+            messages.try_next().await.map_err(|error| Failure::Server { error, ran: Some(ran) })?
+        {
+            ran += usize::from(matches!(message, SimpleQueryMessage::CommandComplete(_)));
+        }
+        // What a file sets, as a dump does with search_path, ends with it.
+        client.batch_execute("RESET ALL; RESET ROLE").await?;
+        table::record(client, self.run, file, start.elapsed()).await?;
+        Ok(client.batch_execute("COMMIT").await?)
     }
 
     /// One statement after the other; what an earlier run has done is left out.
@@ -143,34 +165,38 @@ impl<T: FnMut(&Event)> Up<'_, T> {
                 if !journal.lacks(&step) {
                     break;
                 }
-                if let Err(error) = self.run_watched(file, &journal, &step).await? {
-                    let at = |error: Error| match error.as_db_error() {
-                        Some(db) => {
-                            let (file, message) = (file.name.clone(), db.message().to_owned());
-                            let left = Left::by(&error, journal.done());
-                            UpError::Statement { file, place: Some(step.place.clone()), message, left }
-                        }
-                        None => error.into(),
-                    };
-                    patience.roll_back(self.client, error).await.map_err(at)?;
-                    self.wait(file, &mut patience).await?;
+                match self.run_watched(file, &journal, &step).await? {
+                    Ok(()) => {}
+                    Err(Failure::Final(error)) => return Err(error),
+                    Err(Failure::Server { error, .. }) => {
+                        let at = |error| stopped(file, Some(step.place.clone()), journal.done(), error);
+                        patience.roll_back(self.client, error).await.map_err(at)?;
+                        self.wait(file, &mut patience).await?;
+                    }
                 }
             }
         }
         self.client.batch_execute("BEGIN").await?;
+        fence::hold(self.client, self.options.fence.as_ref()).await?;
         table::record(self.client, self.run, file, start.elapsed()).await?;
         self.client.execute("DELETE FROM _migration_steps WHERE name = $1", &[&file.name]).await?;
         Ok(self.client.batch_execute("COMMIT").await?)
     }
 
     /// Runs a statement, and tells meanwhile who keeps it waiting; only the statement's own failure is the inner one.
-    async fn run_watched(&mut self, file: &File, journal: &Journal, step: &Step) -> Result<Result<(), Error>, UpError> {
+    async fn run_watched(
+        &mut self,
+        file: &File,
+        journal: &Journal,
+        step: &Step,
+    ) -> Result<Result<(), Failure>, UpError> {
         let (client, options) = (self.client, self.options);
+        let steps = Steps { client, run: self.run, fence: options.fence.as_ref() };
         let Some(watcher) = &options.watcher else {
-            return Ok(steps::run(client, self.run, file, journal, step).await);
+            return Ok(steps.run(file, journal, step).await);
         };
         let pid: i32 = client.query_one("SELECT pg_backend_pid()", &[]).await?.try_get(0)?;
-        let mut running = pin!(steps::run(client, self.run, file, journal, step));
+        let mut running = pin!(steps.run(file, journal, step));
         let mut told = Vec::new();
         loop {
             if let Ok(done) = tokio::time::timeout(LOOK, &mut running).await {
@@ -238,37 +264,19 @@ async fn rewrites(client: &Client, file: &File) -> Result<bool, Error> {
     Ok(false)
 }
 
-/// What went wrong, and how many statements of the file ran before; none when it was not one of the file's.
-struct Failure {
-    error: Error,
-    ran: Option<usize>,
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self { error, ran: None }
-    }
-}
-
-async fn try_apply(client: &Client, run: Uuid, file: &File, start: Instant) -> Result<(), Failure> {
-    client.batch_execute(Patience::BEGIN).await?;
-    let (mut messages, mut ran) = (pin!(client.simple_query_raw(&file.sql).await?), 0);
-    while let Some(message) = messages.try_next().await.map_err(|error| Failure { error, ran: Some(ran) })? {
-        ran += usize::from(matches!(message, SimpleQueryMessage::CommandComplete(_)));
-    }
-    // What a file sets, as a dump does with search_path, ends with it.
-    client.batch_execute("RESET ALL; RESET ROLE").await?;
-    table::record(client, run, file, start.elapsed()).await?;
-    Ok(client.batch_execute("COMMIT").await?)
-}
-
 /// Points at what the server means.
 fn located(file: &File, ran: Option<usize>, error: Error) -> UpError {
-    let Some(db) = error.as_db_error() else { return error.into() };
-    let place = ran.and_then(|ran| match db.position() {
+    let position = error.as_db_error().and_then(DbError::position);
+    let place = ran.and_then(|ran| match position {
         Some(ErrorPosition::Original(position)) => Some(Place::of_character(&file.sql, *position)),
         _ => Place::of_statement(&file.sql, ran),
     });
-    let left = Left::by(&error, 0);
-    UpError::Statement { file: file.name.clone(), place, message: db.message().to_owned(), left }
+    stopped(file, place, 0, error)
+}
+
+/// What the server says of a file of which so many statements are done.
+fn stopped(file: &File, place: Option<Place>, done: usize, error: Error) -> UpError {
+    let Some(db) = error.as_db_error() else { return error.into() };
+    let (file, message) = (file.name.clone(), db.message().to_owned());
+    UpError::Statement { file, place, message, left: Left::by(&error, done) }
 }

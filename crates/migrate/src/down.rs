@@ -19,7 +19,7 @@ pub async fn down(
     trust: Trust<'_>,
     lose_rows: bool,
 ) -> Result<(), UpError> {
-    session::begin(client).await?;
+    session::begin(client, None).await?;
     let done = async {
         undoing(client, files, name).await?;
         proof::prove(client, files, name, trust).await?;

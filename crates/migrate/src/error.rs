@@ -1,6 +1,6 @@
 //! Why a migration stops.
 
-use crate::{Behind, connect, lag::UNSEEN, left::Left, place::Place, session::LOCK_WAIT};
+use crate::{Behind, Fence, connect, lag::UNSEEN, left::Left, place::Place, session::LOCK_WAIT};
 use semver::Version;
 use tokio_postgres::Error;
 
@@ -65,6 +65,28 @@ pub enum UpError {
     Locked {
         /// Its server process.
         pid: i32,
+    },
+    /// Somebody holds a newer token.
+    #[error(
+        "this run lost the lock of {}: its token is {}, the newest in the database is {known}; nothing more was applied. `runbook lock status` says who runs now; if its Lease was made anew, and counts from the start, delete the row in _migration_fence",
+        fence.environment, fence.token
+    )]
+    Fenced {
+        /// This run's.
+        fence: Fence,
+        /// The newest, who brought it and when; `none` when somebody has deleted it.
+        known: String,
+    },
+    /// The holder before does not end.
+    #[error(
+        "a migration under an older lock of {environment} still runs after {}s, by {by}: wait for it, or end it with `SELECT pg_terminate_backend(PID)`",
+        LOCK_WAIT.as_secs()
+    )]
+    FenceHeld {
+        /// Whose lock it is.
+        environment: String,
+        /// Its session, as far as it can be seen.
+        by: String,
     },
     /// A file would leave the transaction that it shares with its record; nothing was applied.
     #[error(

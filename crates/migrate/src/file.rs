@@ -71,12 +71,14 @@ impl Files {
         Self::of(texts.iter().map(|(name, text)| (name.as_str(), text.as_str())))
     }
 
-    /// From what a binary carries: name, with the folder in front of a backfill's, and text, each.
+    /// From pairs of name and text, as a binary carries them or git lists them: of paths in the folder of migrations, so
+    /// with `backfills/` in front of a backfill's; only `*.sql` counts.
     pub fn embedded(files: &[(&str, &str)]) -> Result<Self, FileError> {
         Self::of(files.iter().copied())
     }
 
     fn of<'a>(texts: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Self, FileError> {
+        let texts = texts.filter(|(name, _)| is_sql(Path::new(name)));
         let (backfills, files): (Vec<_>, Vec<_>) = texts.partition(|(name, _)| name.starts_with(BACKFILLS));
         let parsed = backfills.into_iter().map(|(name, text)| {
             let name = name.trim_start_matches(BACKFILLS).trim_end_matches(".sql");
@@ -159,6 +161,11 @@ pub(crate) fn has_date(name: &str) -> bool {
     date.is_some_and(|date| jiff::civil::Date::strptime("%Y%m%d", date).is_ok())
 }
 
+/// What is beside the files, as a README, is none.
+fn is_sql(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "sql")
+}
+
 /// Names and texts of a folder's files, each name with something in front.
 fn read(folder: &Path, before: &str) -> Result<Vec<(String, String)>, FileError> {
     let unreadable = |path: &Path| {
@@ -168,7 +175,7 @@ fn read(folder: &Path, before: &str) -> Result<Vec<(String, String)>, FileError>
     let mut texts = Vec::new();
     for entry in folder.read_dir().map_err(unreadable(folder))? {
         let path = entry.map_err(unreadable(folder))?.path();
-        if path.extension().is_some_and(|extension| extension == "sql") {
+        if is_sql(&path) {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             texts.push((format!("{before}{name}"), std::fs::read_to_string(&path).map_err(unreadable(&path))?));
         }
@@ -223,6 +230,27 @@ mod tests {
         let files = Files::embedded(&[needs, ("backfills/20250101_fill.sql", fill)]).unwrap();
         assert_eq!((files.in_order().len(), files.newest()), (1, Some("20250102_b.sql")));
         assert!(files.backfill("20250101_fill").is_some());
+    }
+
+    #[test]
+    fn pairs_of_name_and_text_are_the_same_files_as_the_folder_that_they_are_read_from() {
+        let fill = "-- table: a\n-- key: id\nUPDATE a SET b = 1 WHERE id BETWEEN $1 AND $2";
+        let pairs = [
+            ("20250102_b.sql", "-- needs-backfill: 20250101_fill\nSELECT 2;"),
+            ("20250101_a.sql", "CREATE TABLE a (id int PRIMARY KEY, b int)"),
+            ("20250101_a.down.sql", "DROP TABLE a"),
+            ("backfills/20250101_fill.sql", fill),
+            ("README.md", "How files are written."),
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join(BACKFILLS)).unwrap();
+        for (name, text) in pairs {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let told = |files: Files| (format!("{:?}", files.in_order()), format!("{:?}", files.backfills()));
+        let given = told(Files::embedded(&pairs).unwrap());
+        assert_eq!(given, told(Files::load(folder.path()).unwrap()));
+        assert!(given.0.contains("DROP TABLE a") && given.1.contains("20250101_fill"), "{given:?}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ pub async fn repair(client: &Client, files: &Files, name: &str, reason: &str) ->
     if reason.split_whitespace().count() < 2 {
         return Err(UpError::NoReason);
     }
-    session::begin(client).await?;
+    session::begin(client, None).await?;
     let done = accept(client, files, name, reason).await;
     session::end(client, done).await
 }

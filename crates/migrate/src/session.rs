@@ -1,6 +1,6 @@
 //! One migrator at a time.
 
-use crate::UpError;
+use crate::{Fence, UpError, fence};
 use std::time::{Duration, Instant};
 use tokio_postgres::Client;
 
@@ -9,9 +9,12 @@ const LOCK: i64 = 0x6561_706d_6967_7274;
 /// How long to wait for another migrator.
 pub(crate) const LOCK_WAIT: Duration = Duration::from_mins(10);
 
-/// Waits until nobody else migrates.
-pub(crate) async fn begin(client: &Client) -> Result<(), UpError> {
+/// Waits until nobody else migrates; with a fence, no file of who holds an older one.
+pub(crate) async fn begin(client: &Client, fence: Option<&Fence>) -> Result<(), UpError> {
     require_roles(client).await?;
+    if let Some(fence) = fence {
+        fence::raise_fence(client, fence).await?;
+    }
     lock(client).await
 }
 
@@ -19,7 +22,7 @@ pub(crate) async fn begin(client: &Client) -> Result<(), UpError> {
 pub(crate) async fn end<T>(client: &Client, done: Result<T, UpError>) -> Result<T, UpError> {
     if done.is_err() {
         // Or what failed would be hidden behind "current transaction is aborted".
-        let _ = client.batch_execute("ROLLBACK").await;
+        let _ = client.batch_execute("ROLLBACK; RESET ALL").await;
     }
     let unlocked = client.query("SELECT pg_advisory_unlock($1)", &[&LOCK]).await;
     let done = done?;

@@ -2,7 +2,9 @@
 //! the right one.
 
 use crate::{
-    File, Place,
+    Fence, File, Place,
+    failure::Failure,
+    fence,
     lint::runs_alone,
     locks::{self, Effect, Mode, Named, Work},
     patience::Patience,
@@ -83,31 +85,50 @@ impl Journal {
     }
 }
 
-/// Runs one statement and journals it, together where PostgreSQL allows it.
-pub(crate) async fn run(client: &Client, run: Uuid, file: &File, journal: &Journal, step: &Step) -> Result<(), Error> {
-    if !step.alone {
+/// Whoever runs statements: in which session, for which call of `up`, under which lock.
+pub(crate) struct Steps<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) run: Uuid,
+    pub(crate) fence: Option<&'a Fence>,
+}
+
+impl Steps<'_> {
+    /// Runs one statement and journals it, together where PostgreSQL allows it.
+    pub(crate) async fn run(&self, file: &File, journal: &Journal, step: &Step) -> Result<(), Failure> {
+        if step.alone {
+            return self.run_alone(file, journal, step).await;
+        }
+        let client = self.client;
         client.batch_execute(Patience::BEGIN).await?;
+        fence::hold(client, self.fence).await?;
         client.batch_execute(&step.sql).await?;
-        begin(client, run, file, step).await?;
+        begin(client, self.run, file, step).await?;
         end(client, file, step).await?;
-        return client.batch_execute("RESET ALL; RESET ROLE; COMMIT").await;
+        Ok(client.batch_execute("RESET ALL; RESET ROLE; COMMIT").await?)
     }
-    // What lets everybody pass while it waits may wait long: an index that gives up was built in vain.
-    let lets_pass = step.locks.iter().all(|lock| lock.mode <= Mode::ShareUpdateExclusive);
-    let lock_timeout = if lets_pass { "1h" } else { "500ms" };
-    let set = format!(
-        "SET lock_timeout = '{lock_timeout}'; SET statement_timeout = 0; SET client_connection_check_interval = '2s'"
-    );
-    client.batch_execute(&set).await?;
-    // Begun before, by a run that was killed or by an attempt that met a busy table: it may be half done, or wholly.
-    let over = journal.in_doubt(step) && is_over(client, step).await?;
-    if !over {
-        begin(client, run, file, step).await?;
-        remove_invalid(client, step).await?;
-        client.batch_execute(&step.sql).await?;
+
+    async fn run_alone(&self, file: &File, journal: &Journal, step: &Step) -> Result<(), Failure> {
+        let client = self.client;
+        // What lets everybody pass while it waits may wait long: an index that gives up was built in vain.
+        let lets_pass = step.locks.iter().all(|lock| lock.mode <= Mode::ShareUpdateExclusive);
+        let lock_timeout = if lets_pass { "1h" } else { "500ms" };
+        let set = format!(
+            "SET lock_timeout = '{lock_timeout}'; SET statement_timeout = 0; SET client_connection_check_interval = '2s'"
+        );
+        client.batch_execute(&set).await?;
+        // Begun before, by a run that was killed or by an attempt that met a busy table: it may be half done, or wholly.
+        let over = journal.in_doubt(step) && is_over(client, step).await?;
+        fence::check(client, self.fence).await?;
+        if !over {
+            begin(client, self.run, file, step).await?;
+            remove_invalid(client, step).await?;
+            client.batch_execute(&step.sql).await?;
+        }
+        end(client, file, step).await?;
+        client.batch_execute("RESET ALL").await?;
+        // No transaction keeps the token as it is meanwhile: what is done stays, and nothing follows.
+        Ok(fence::check(client, self.fence).await?)
     }
-    end(client, file, step).await?;
-    client.batch_execute("RESET ALL").await
 }
 
 async fn begin(client: &Client, run: Uuid, file: &File, step: &Step) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! What `up` is told, and what it tells.
 
-use crate::{Applied, Behind, Blocker, Running};
+use crate::{Applied, Behind, Blocker, Fence, Running};
 use tokio_postgres::Client;
 
 /// What `up` heeds besides the files.
@@ -12,6 +12,9 @@ pub struct Options {
     pub cancel: Vec<i32>,
     /// A second session, which looks who is in the way of a statement that waits long, as an index built concurrently may.
     pub watcher: Option<Client>,
+    /// The token of the lock under which this runs: nothing is applied any more once somebody has a newer one. Without,
+    /// nobody is asked, whatever others hold.
+    pub fence: Option<Fence>,
 }
 
 /// What happens.

@@ -64,7 +64,8 @@ async fn up(must_run: Vec<Version>, cancel: Vec<i32>) -> Result<ExitCode> {
     let named = |version: Version| Running { service: "--must-run".to_owned(), version: version.to_string() };
     let settings = Settings::from_environment()?;
     let watcher = Some(migrate::connect(settings.required("DATABASE_URL")?).await?);
-    let options = Options { must_run: must_run.into_iter().map(named).collect(), cancel, watcher };
+    let must_run = must_run.into_iter().map(named).collect();
+    let options = Options { must_run, cancel, watcher, fence: None };
     if migrate::up(&client, &files, &options, tell).await?.is_empty() {
         println!("nothing to do: every migration is applied");
     }
