@@ -55,11 +55,11 @@ async fn on(client: &Client, scratch: &Client, files: &Files, name: &str) -> Res
         let why = format!("the proof would be by PostgreSQL {proven}, and the database is on {is}");
         return Err(UpError::NoProof { file: name.to_owned(), why });
     }
-    let known = schema::statements(scratch).await?.into_iter().next();
+    let known = schema::first(scratch).await?;
     let had_files = "SELECT 'a list of applied files' WHERE to_regclass('_migrations') IS NOT NULL";
     let had_files = scratch.query_opt(had_files, &[]).await?.map(|row| row.get(0));
     if let Some(known) = known.or(had_files) {
-        return Err(UpError::NotEmpty(known.lines().next().unwrap_or_default().to_owned()));
+        return Err(UpError::NotEmpty(known));
     }
     let (earlier, all) = (files.only(|other| other < name), files.only(|other| other <= name));
     let unproven = |difference: String| UpError::Unproven { file: name.to_owned(), difference };

@@ -25,8 +25,8 @@ pub async fn verify(client: &Client, scratch: &Client, files: &Files) -> Result<
     if let Some(entry) = entries.iter().find(|entry| matches!(entry.state, State::Changed | State::Missing)) {
         return Err(UpError::Drift(entry.to_string()));
     }
-    if let Some(known) = schema::statements(scratch).await?.first() {
-        return Err(UpError::NotEmpty(known.lines().next().unwrap_or_default().to_owned()));
+    if let Some(known) = schema::first(scratch).await? {
+        return Err(UpError::NotEmpty(known));
     }
     let applied = |name: &str| entries.iter().any(|entry| entry.name == name && entry.state == State::Applied);
     up(scratch, &files.only(applied), &Options::default(), |_| {}).await?;
