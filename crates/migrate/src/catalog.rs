@@ -20,7 +20,7 @@ pub struct Locked {
 /// Whether a table exists already, and what else is locked with it.
 const RESOLVE: &str = "
     WITH RECURSIVE named AS (
-        SELECT to_regclass($1)::oid AS oid
+        SELECT to_regclass($1)::oid AS oid WHERE current_setting('server_version_num')::int / 10000 >= $7
     ), children AS (
         SELECT oid, 0 AS depth FROM named
         UNION ALL
@@ -49,15 +49,16 @@ const RESOLVE: &str = "
 /// The locks on what exists, the strongest of each relation; what is not there yet nobody waits for.
 pub(crate) async fn resolve(client: &Client, locks: &[Named]) -> Result<Vec<Locked>, Error> {
     let mut found: BTreeMap<String, Locked> = BTreeMap::new();
-    for Named { relation, mode, along } in locks {
+    for Named { relation, mode, along, since } in locks {
         let children = !matches!(along, Along::Nobody | Along::TableOfIndex(_) | Along::OfView);
         let (keys, back) = (matches!(along, Along::Referenced(_)), *along == Along::Referencing);
         let (view, index) = (*along == Along::OfView, matches!(along, Along::TableOfIndex(_)));
-        let rows = client.query(RESOLVE, &[relation, &children, &keys, &back, &view, &index]).await?;
+        let rows = client.query(RESOLVE, &[relation, &children, &keys, &back, &view, &index, since]).await?;
         for row in rows {
             let (name, how): (String, String) = (row.try_get(0)?, row.try_get(1)?);
             let mode = match (how.as_str(), along) {
                 ("other", Along::Referenced(mode) | Along::TableOfIndex(mode)) => *mode,
+                ("child", Along::ChildrenRead) => Mode::AccessShare,
                 ("read", _) => Mode::AccessShare.max(if *mode == Mode::RowShare { *mode } else { Mode::AccessShare }),
                 _ => *mode,
             };

@@ -103,6 +103,8 @@ pub(crate) struct Named {
     pub(crate) mode: Mode,
     /// What else of the catalog it takes along.
     pub(crate) along: Along,
+    /// The first major version of the server that takes it; 0: each.
+    pub(crate) since: i32,
 }
 
 /// Who is locked too, which only the catalog can tell.
@@ -113,6 +115,8 @@ pub(crate) enum Along {
     TableOfIndex(Mode),
     /// Partitions and heirs.
     Children,
+    /// Partitions and heirs, which are only read.
+    ChildrenRead,
     /// Partitions and heirs, and the tables that foreign keys lead to.
     Referenced(Mode),
     /// Partitions and heirs, the tables that foreign keys come from, when it says so.
@@ -129,7 +133,7 @@ pub(crate) struct Effect {
 }
 
 fn named(relation: String, mode: Mode) -> Named {
-    Named { relation, mode, along: Along::Nobody }
+    Named { relation, mode, along: Along::Nobody, since: 0 }
 }
 
 /// The relations that a part of a statement names, in order.
@@ -209,6 +213,10 @@ pub(crate) fn effect(statement: &Stmt) -> Effect {
         | Stmt::CreateStatistics(_)
         | Stmt::CreatePublication(_)
         | Stmt::AlterPublication(_) => parts.each(ShareUpdateExclusive, Along::Nobody),
+        Stmt::Grant(_) | Stmt::Revoke(_) => {
+            let locks = parts.each(AccessShare, Along::Nobody).into_iter();
+            locks.map(|lock| Named { since: 18, ..lock }).collect()
+        }
         Stmt::CreateView(_) => parts.each(AccessShare, Along::Nobody),
         Stmt::Lock(_) => {
             let along = if parts.has("only") { Along::Nobody } else { Along::Children };

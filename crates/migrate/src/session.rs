@@ -53,8 +53,8 @@ async fn lock(client: &Client) -> Result<(), UpError> {
 }
 
 async fn require_roles(client: &Client) -> Result<(), UpError> {
-    let missing =
-        "SELECT name FROM unnest($1::text[]) name WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name)";
+    let missing = "SELECT name FROM unnest($1::text[]) WITH ORDINALITY AS known (name, place)
+        WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) ORDER BY place";
     let rows = client.query(missing, &[&crate::roles::NAMES]).await?;
     let missing = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<&str>, _>>()?;
     if missing.is_empty() { Ok(()) } else { Err(UpError::NoRole(missing.join(", "))) }

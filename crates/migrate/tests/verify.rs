@@ -52,6 +52,11 @@ async fn every_change_by_hand_is_told_as_the_statements_that_differ() {
     assert!(cases.len() >= 60, "{}", cases.len());
 }
 
+#[test]
+fn every_change_by_hand_is_told_on_the_newest_postgresql() {
+    testing::assert_on_newest_postgres(&["every_change_by_hand_is_told_as_the_statements_that_differ"]);
+}
+
 async fn first_day(client: &Client) -> String {
     let days = "SELECT min(inhrelid::regclass::text) FROM pg_inherits WHERE inhparent = 'events'::regclass";
     client.query_one(days, &[]).await.unwrap().get(0)

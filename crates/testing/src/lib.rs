@@ -1,8 +1,11 @@
 //! A real database for each test: cloned from a template that has every migration.
 #![allow(clippy::expect_used, clippy::missing_panics_doc, reason = "a test that cannot have its database must fail")]
 
+mod newest;
+
 pub use migrate::Client;
 use migrate::Files;
+pub use newest::assert_on_newest_postgres;
 use private_postgres::{Cluster, Programs, Purpose};
 use std::{
     hash::{DefaultHasher, Hash, Hasher},

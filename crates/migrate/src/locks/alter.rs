@@ -21,11 +21,14 @@ pub(super) fn table(alter: &AlterTable) -> Effect {
         let mode = mode(&action, &words);
         let along = match action {
             Action::DropConstraint(_) => Along::Referenced(AccessExclusive),
+            // The triggers of a foreign key come and go with it, on both its tables.
+            Action::AlterConstraint(_) if unenforced(&words) => Along::Referenced(AccessExclusive),
+            Action::AlterConstraint(_) if has("enforced") => Along::Referenced(ShareRowExclusive),
             Action::ValidateConstraint(_) => Along::Referenced(Mode::RowShare),
             _ if only || !recurses(&action) => Along::Nobody,
             _ => Along::Children,
         };
-        locks.extend(relations(&table).into_iter().map(|relation| Named { relation, mode, along }));
+        locks.extend(relations(&table).into_iter().map(|relation| Named { along, ..named(relation, mode) }));
         locks.extend(others(&action, has("concurrently")));
         work = work.max(self::work(&action, &words));
     }
@@ -135,10 +138,16 @@ fn work(action: &Action, words: &[String]) -> Work {
         }
         Action::AlterColumn(_) if has("type") => Work::Rewrite,
         Action::AlterColumn(_) if has("set") && has("not") && has("null") => Work::Scan,
-        Action::AddConstraint(_) if has("using") && has("unique") || has("valid") => Work::Catalog,
+        Action::AddConstraint(_) if has("using") && has("unique") || has("valid") || unenforced(words) => Work::Catalog,
+        Action::AlterConstraint(_) if has("enforced") && !unenforced(words) => Work::Scan,
         Action::AddConstraint(_) | Action::ValidateConstraint(_) | Action::AttachPartition(_) => Work::Scan,
         _ => Work::Catalog,
     }
+}
+
+/// Whether rows need not be as a constraint says.
+fn unenforced(words: &[String]) -> bool {
+    words.windows(2).any(|pair| pair == ["not", "enforced"])
 }
 
 /// Functions that give one value to all rows.

@@ -29,6 +29,7 @@ pub(super) fn effect(parts: &Parts) -> Option<Effect> {
             let mode = if light { ShareUpdateExclusive } else { AccessExclusive };
             (parts.first(mode, AccessExclusive), Work::Catalog)
         }
+        Stmt::Analyze(_) if parts.has("only") => (parts.each(ShareUpdateExclusive, Along::ChildrenRead), Work::Scan),
         Stmt::Analyze(_) => (parts.each(ShareUpdateExclusive, Along::Children), Work::Scan),
         Stmt::Vacuum(_) if parts.has("full") => (parts.each(AccessExclusive, Along::Nobody), Work::Rewrite),
         Stmt::Vacuum(_) => (parts.each(ShareUpdateExclusive, Along::Nobody), Work::Scan),
