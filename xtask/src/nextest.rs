@@ -7,10 +7,12 @@ use crate::{
 };
 use anyhow::{Context, Result, bail};
 use private_postgres::{Cluster, Purpose};
-use std::{env, fs, path::Path, process::Command};
+use std::{collections::BTreeSet, env, fs, path::Path, process::Command};
 
 /// Written as `.config/nextest.toml` says, wherever cargo builds; what is on the screen is for people.
 const REPORT: &str = "target/nextest/default/junit.xml";
+/// What tests could not do on this machine, a line each: they are told of the file, and add to it.
+const NOT_CHECKED: &str = "target/nextest/not-checked";
 
 /// All tests but those that have a stage of their own; with one throw-away PostgreSQL for all processes.
 pub(crate) fn run(wanted: &Wanted) -> Result<Outcome> {
@@ -21,9 +23,9 @@ pub(crate) fn run(wanted: &Wanted) -> Result<Outcome> {
     nextest.env("EAP_TEST_POSTGRES_URL", cluster.url("postgres", "postgres"));
     let outcome = outcome(&mut nextest)?;
     match outcome {
-        Outcome::Passed(passed) if wanted.filters.is_empty() && has_doc_tests(Path::new("."))? => {
+        Outcome::Tested(passed, lacking) if wanted.filters.is_empty() && has_doc_tests(Path::new("."))? => {
             let good = Command::new("cargo").args(["test", "--workspace", "--doc", "--quiet"]).status()?.success();
-            Ok(if good { Outcome::Passed(passed + 1) } else { Outcome::Failed(passed, 1) })
+            Ok(if good { Outcome::Tested(passed + 1, lacking) } else { Outcome::Failed(passed, 1) })
         }
         outcome => Ok(outcome),
     }
@@ -37,16 +39,25 @@ pub(crate) fn command(wanted: &Wanted) -> Result<Command> {
     nextest.args(["--status-level=slow", "--final-status-level=fail"]).args(quiet("--cargo-quiet"));
     nextest.args((!wanted.long).then_some("--filterset=not test(/^long::/)")).args(&wanted.filters);
     nextest.envs(wanted.long.then_some(("EAP_TEST_LONG", "1")));
+    nextest.env("XTASK_NOT_CHECKED", env::current_dir()?.join(NOT_CHECKED));
     Ok(nextest)
 }
 
 /// Runs it, and counts.
 pub(crate) fn outcome(nextest: &mut Command) -> Result<Outcome> {
-    let _ = fs::remove_file(REPORT);
+    for file in [REPORT, NOT_CHECKED].map(Path::new) {
+        let _ = fs::remove_file(file);
+        fs::create_dir_all(file.parent().context("a file is in a folder")?)?;
+    }
     let good = nextest.status()?.success();
     match (good, counts(&fs::read_to_string(REPORT).unwrap_or_default())) {
         (true, (0, _)) => bail!("no test ran"),
-        (true, (passed, _)) => Ok(Outcome::Passed(passed)),
+        (true, (passed, _)) => {
+            let lacking = fs::read_to_string(NOT_CHECKED).unwrap_or_default();
+            // Several tests may lack the same.
+            let lacking: BTreeSet<_> = lacking.lines().map(str::to_owned).collect();
+            Ok(Outcome::Tested(passed, lacking.into_iter().collect()))
+        }
         (false, (passed, failed)) => Ok(Outcome::Failed(passed, failed.max(1))),
     }
 }

@@ -13,6 +13,8 @@ use std::{
 pub(crate) enum Outcome {
     /// All is well; how many tests that were.
     Passed(usize),
+    /// All is well that tests could do here; how many they were, and what could not be done.
+    Tested(usize, Vec<String>),
     /// It could not be done here, for this reason.
     Skipped(String),
     /// Something is wrong; how many tests passed and failed.
@@ -81,7 +83,7 @@ pub(crate) fn names() -> Vec<&'static str> {
 struct Sum {
     passed: usize,
     failed: usize,
-    /// Stages, each with its reason.
+    /// Stages, or a part of one, each with its reason.
     not_checked: Vec<(&'static str, String)>,
     times: Vec<(&'static str, Duration)>,
 }
@@ -116,6 +118,13 @@ impl Sum {
     fn add(&mut self, stage: &'static str, outcome: Result<Outcome>, required: &str) {
         match outcome {
             Ok(Outcome::Passed(tests)) => self.passed += tests,
+            Ok(Outcome::Tested(tests, lacking)) => {
+                self.passed += tests;
+                for why in lacking {
+                    println!("not checked: {why}");
+                    self.not_checked.push((stage, why));
+                }
+            }
             Ok(Outcome::Failed(good, bad)) => {
                 self.passed += good;
                 self.failed += bad;
@@ -225,6 +234,14 @@ mod tests {
         sum.add(TEST, Ok(Outcome::Passed(12)), "all");
         sum.add(ADVISORIES, Ok(Outcome::Skipped("their database cannot be fetched from here".to_owned())), "all");
         let closing = "12 passed, 0 failed, 1 not checked (advisories: their database cannot be fetched from here)";
+        assert_eq!(sum.to_string().lines().last(), Some(closing));
+    }
+
+    #[test]
+    fn what_a_part_of_a_stage_could_not_do_is_counted_beside_what_it_did() {
+        let mut sum = Sum::default();
+        sum.add(TEST, Ok(Outcome::Tested(12, vec!["a full disk, which needs a right to mount".to_owned()])), "");
+        let closing = "12 passed, 0 failed, 1 not checked (test: a full disk, which needs a right to mount)";
         assert_eq!(sum.to_string().lines().last(), Some(closing));
     }
 

@@ -2,10 +2,12 @@
 #![allow(clippy::expect_used, clippy::missing_panics_doc, reason = "a test that cannot have its database must fail")]
 
 mod newest;
+mod not_checked;
 
 pub use migrate::Client;
 use migrate::Files;
 pub use newest::assert_on_newest_postgres;
+pub use not_checked::{NOT_CHECKED, not_checked};
 use private_postgres::{Cluster, Programs, Purpose};
 use std::{
     hash::{DefaultHasher, Hash, Hasher},

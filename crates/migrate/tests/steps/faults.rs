@@ -61,7 +61,7 @@ async fn a_run_that_ends_at_any_of_its_awaits_goes_on_to_the_same_schema() {
 const MOUNTS: &str = "MIGRATE_TEST_MOUNTS";
 
 /// Whether this process may mount what nobody else sees. If not yet, the test is run again by one that may; where none
-/// may, that is said.
+/// may, that is said, or fails.
 fn may_mount(test: &str) -> bool {
     if env::var_os(MOUNTS).is_some() {
         return true;
@@ -86,9 +86,9 @@ fn may_mount(test: &str) -> bool {
         }
         Ok(output) => {
             let why = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            println!("NOT CHECKED: a full disk needs a small mount, and this process may not mount: {why}");
+            testing::not_checked("postgres", &format!("a full disk, which needs a right to mount: {why}"));
         }
-        Err(error) => println!("NOT CHECKED: a full disk needs a small mount, and there is no `unshare`: {error}"),
+        Err(error) => testing::not_checked("postgres", &format!("a full disk, which needs `unshare`: {error}")),
     }
     false
 }
@@ -197,6 +197,27 @@ async fn a_disk_that_is_full_in_the_middle_is_told_and_no_file_is_half_applied()
     drop((small, owner, large, superuser, cluster));
     fs::remove_dir_all(place).unwrap();
     println!("full in a transaction and in an index build: told, nothing half applied, gone on with");
+}
+
+#[test]
+fn what_cannot_be_mounted_is_a_failure_where_it_is_required_and_a_line_elsewhere() {
+    let test = "faults::a_disk_that_is_full_in_the_middle_is_told_and_no_file_is_half_applied";
+    let list = place("not-checked");
+    let run = |required: &str| {
+        let mut again = Command::new(env::current_exe().unwrap());
+        again.args(["--exact", test]).env_remove(MOUNTS).env("PATH", "/none");
+        again.env("XTASK_REQUIRE", required).env(testing::NOT_CHECKED, &list).output().unwrap()
+    };
+    for required in ["all", "fmt,test", "postgres"] {
+        let output = run(required);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(", and XTASK_REQUIRE asks for it"), "{said}");
+    }
+    assert!(!list.exists());
+    assert!(run("").status.success() && run("api").status.success());
+    let told = fs::read_to_string(&list).unwrap();
+    fs::remove_file(list).unwrap();
+    assert!(told.lines().count() == 2 && told.starts_with("a full disk, which needs `unshare`: "), "{told}");
 }
 
 #[tokio::test]
