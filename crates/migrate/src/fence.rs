@@ -5,7 +5,7 @@
 //! where the change is made, in the same transaction, and the next holder's token waits until that has ended.
 
 use crate::{UpError, blockers, catalog::Locked, locks::Mode, patience::Patience, session::LOCK_WAIT};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio_postgres::{Client, Error, error::SqlState};
 
 /// What whoever holds the lock of an environment was given with it.
@@ -31,10 +31,15 @@ const TABLE: &str = "
     ALTER TABLE _migration_fence FORCE ROW LEVEL SECURITY;
     CREATE POLICY owner_all ON _migration_fence TO CURRENT_USER USING (true) WITH CHECK (true);";
 
-/// Fences whoever holds an older token, also while it is between two files; needs the owner's login. A file that it is
-/// at is waited for: what this returns after, no older holder changes any more. [`UpError::Fenced`] when there is a
-/// newer token, [`UpError::FenceHeld`] when that file does not end within ten minutes.
+/// Fences whoever holds an older token, also while it is between two files; needs the owner's login. A transaction that
+/// it is in is waited for, and after this has returned it begins no other. Only a statement that allows no transaction,
+/// as an index built concurrently, may still be at it: the next migrator waits for that. [`UpError::Fenced`] when there is
+/// a newer token, [`UpError::FenceHeld`] when the transaction does not end within ten minutes.
 pub async fn raise_fence(client: &Client, fence: &Fence) -> Result<(), UpError> {
+    raise_within(client, fence, LOCK_WAIT).await
+}
+
+async fn raise_within(client: &Client, fence: &Fence, longest: Duration) -> Result<(), UpError> {
     ensure(client).await?;
     let known = known(client, fence, "").await?;
     if known.as_ref().is_some_and(|(token, _)| *token >= fence.token) {
@@ -48,7 +53,7 @@ pub async fn raise_fence(client: &Client, fence: &Fence) -> Result<(), UpError> 
         if !busy {
             return Err(error.into());
         }
-        if start.elapsed() > LOCK_WAIT {
+        if start.elapsed() > longest {
             let environment = fence.environment.clone();
             return Err(UpError::FenceHeld { environment, by: holder(client).await? });
         }
@@ -129,4 +134,30 @@ async fn ensure(client: &Client) -> Result<(), Error> {
         patience.pause().await;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use testing::Database;
+
+    #[tokio::test]
+    async fn who_waits_too_long_is_told_whose_transaction_does_not_end() {
+        let (database, owner) = Database::without_tables().await;
+        let fence = |token| Fence { environment: "production".to_owned(), token };
+        raise_fence(&owner, &fence(1)).await.unwrap();
+        owner.batch_execute("BEGIN").await.unwrap();
+        hold(&owner, Some(&fence(1))).await.unwrap();
+        let pid: i32 = owner.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
+        let newer = database.client("admin_user").await;
+        let held = raise_within(&newer, &fence(2), Duration::ZERO).await.unwrap_err();
+        assert!(matches!(&held, UpError::FenceHeld { environment, .. } if environment == "production"), "{held}");
+        let said = held.to_string();
+        assert!(
+            said.contains(&format!("by process {pid} of admin_user platform migrate, idle in transaction")),
+            "{said}"
+        );
+        owner.batch_execute("COMMIT").await.unwrap();
+        raise_fence(&newer, &fence(2)).await.unwrap();
+    }
 }
