@@ -32,11 +32,13 @@ async fn applied(client: &Client, files: &Files) -> usize {
     status(client, files).await.unwrap().iter().filter(|entry| entry.record.is_some()).count()
 }
 
-/// Ends as soon as somebody waits for the table of the fence.
+/// Ends as soon as somebody waits for the table of the fence, and fails when nobody does for half a minute.
 const UNTIL_NEWER_WAITS: &str = "DO $$ BEGIN
-    WHILE NOT EXISTS (SELECT FROM pg_locks WHERE relation = '_migration_fence'::regclass AND NOT granted) LOOP
+    FOR look IN 1..3000 LOOP
+        IF EXISTS (SELECT FROM pg_locks WHERE relation = '_migration_fence'::regclass AND NOT granted) THEN RETURN; END IF;
         PERFORM pg_sleep(0.01);
     END LOOP;
+    RAISE 'nobody waits for the fence';
 END $$;";
 
 #[tokio::test]
