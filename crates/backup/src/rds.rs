@@ -33,18 +33,33 @@ pub struct Snapshot {
     pub created_at: Option<String>,
 }
 
-/// Takes a snapshot, and waits until it is available, however long that takes; `tell` gets the percent.
-pub async fn create(instance: &str, clock: &Clock, mut tell: impl FnMut(i64)) -> Result<Snapshot, BackupError> {
-    // Made once: a call whose answer was lost is repeated with the same id, and finds its own snapshot.
-    let id = format!("{instance}-snapshot-{}", stamp(clock));
-    let names = ["--db-instance-identifier", instance, "--db-snapshot-identifier", &id];
+/// The id of a snapshot that is made now, as in `prod-db-snapshot-20250117-140000`.
+pub fn snapshot_id(instance: &str, clock: &Clock) -> String {
+    let now = jiff::Timestamp::from_millisecond(clock.now().as_millis()).unwrap_or_default();
+    format!("{instance}-snapshot-{}", stamp(now))
+}
+
+/// The moment, as ids have it.
+pub fn stamp(now: jiff::Timestamp) -> String {
+    now.strftime("%Y%m%d-%H%M%S").to_string()
+}
+
+/// Takes a snapshot with this id, and waits until it is available, however long that takes; `tell` gets the percent.
+/// One with this id that is there, or on its way, is the one that is waited for. `account` are options of `aws`, as in
+/// `["--profile", "production"]`.
+pub async fn create(
+    instance: &str,
+    id: &str,
+    account: &[&str],
+    mut tell: impl FnMut(i64),
+) -> Result<Snapshot, BackupError> {
+    let names = [&["--db-instance-identifier", instance, "--db-snapshot-identifier", id], account].concat();
     match patiently("create-db-snapshot", &names).await {
         Err(BackupError::Aws { said, .. }) if said.contains("DBSnapshotAlreadyExists") => {}
         made => drop(made?),
     }
     loop {
-        let answer = patiently("describe-db-snapshots", &["--db-snapshot-identifier", &id]).await?;
-        let snapshot = snapshots(&answer).into_iter().next();
+        let snapshot = find(id, account).await?;
         let snapshot = snapshot.ok_or_else(|| refusal("describe-db-snapshots", "names no snapshot"))?;
         tell(snapshot.percent);
         match &*snapshot.status {
@@ -63,10 +78,12 @@ pub async fn list(instance: &str) -> Result<Vec<Snapshot>, BackupError> {
     Ok(all)
 }
 
-/// The moment, as ids have it.
-fn stamp(clock: &Clock) -> String {
-    let now = jiff::Timestamp::from_millisecond(clock.now().as_millis()).unwrap_or_default();
-    now.strftime("%Y%m%d-%H%M%S").to_string()
+/// The snapshot of an id; none: there is no such one.
+pub async fn find(id: &str, account: &[&str]) -> Result<Option<Snapshot>, BackupError> {
+    match patiently("describe-db-snapshots", &[&["--db-snapshot-identifier", id], account].concat()).await {
+        Err(BackupError::Aws { said, .. }) if said.contains("DBSnapshotNotFound") => Ok(None),
+        answer => Ok(snapshots(&answer?).into_iter().next()),
+    }
 }
 
 fn snapshots(answer: &Value) -> Vec<Snapshot> {

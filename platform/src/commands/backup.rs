@@ -81,7 +81,8 @@ pub(crate) async fn run(command: BackupCommand, options: Options) -> Result<Exit
     let clock = Clock::system();
     match command {
         BackupCommand::Create { rds: Some(instance) } => {
-            let snapshot = rds::create(&instance, &clock, |percent| show(&format!("{percent} %"))).await?;
+            let id = rds::snapshot_id(&instance, &clock);
+            let snapshot = rds::create(&instance, &id, &[], |percent| show(&format!("{percent} %"))).await?;
             say(json, &snapshot, || format!("✓ {} is available", snapshot.id))
         }
         BackupCommand::Create { rds: None } => {

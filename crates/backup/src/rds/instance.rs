@@ -38,7 +38,8 @@ pub(super) async fn make(
     tell: &mut impl FnMut(Told<'_>),
 ) -> Result<Instance, BackupError> {
     // Made once: a call whose answer was lost is repeated with the same id, and finds its own instance.
-    let id = format!("{source}-restore-{}", stamp(clock));
+    let now = jiff::Timestamp::from_millisecond(clock.now().as_millis()).unwrap_or_default();
+    let id = format!("{source}-restore-{}", stamp(now));
     match origin {
         Origin::Begun(id) => return available(id, tell).await,
         Origin::Snapshot(snapshot) => from_snapshot(source, snapshot, &id).await?,
