@@ -2,9 +2,12 @@
 
 use crate::{
     commands,
+    commands::change::DeployWords,
     exit::Exit,
     failure::Failure,
     place::Place,
+    plan::Section,
+    run::Words,
     screen::{Form, Screen},
 };
 use clap::{Parser, Subcommand, error::ErrorKind};
@@ -15,7 +18,7 @@ use std::{env, process::ExitCode};
     name = "runbook",
     version,
     about = "The deployment runbook as one program",
-    after_help = "Examples:\n  runbook init\n  runbook envs\n  runbook doctor production\n\nExit codes:\n  0 done · 1 failed, nothing changed · 2 refused · 64 the command line is wrong"
+    after_help = "Examples:\n  runbook init\n  runbook envs\n  runbook doctor production\n  runbook build production --version 1.2.4\n  runbook deploy staging --version 1.2.4\n\nExit codes:\n  0 done · 1 failed, nothing changed · 2 refused · 3 failed and rolled back · 4 needs a person ·\n  5 nothing to do · 6 failed, something changed · 7 the way back failed · 64 the command line is wrong"
 )]
 struct Arguments {
     #[command(subcommand)]
@@ -50,11 +53,132 @@ enum Command {
         #[arg(value_name = "ENV")]
         environment: Option<String>,
     },
+    /// The whole change of a deployment before anything happens, and a hash by which it is applied as shown
+    #[command(
+        after_help = "Examples:\n  runbook plan staging --version 1.2.4\n  runbook plan production --version 1.2.4 --output json | jq -r 'select(.event == \"result\") | .hash'\n\nChanges nothing. Commands, what undoes them, migrations, and what is done should the rollout fail."
+    )]
+    Plan(DeployWords),
+    /// Steps 3 to 6: backup, migrations, rollout, verification, smoke tests
+    #[command(
+        after_help = "Examples:\n  runbook deploy staging --version 1.2.4\n  runbook deploy production --version 1.2.4 --plan HASH --environment-name production\n  runbook deploy production --version 1.2.5 --hotfix --reason \"sign-in is down\"\n\nA rollout that is sure to fail is ended and rolled back. Ctrl-C stops before the next step."
+    )]
+    Deploy {
+        #[command(flatten)]
+        words: DeployWords,
+        /// Only this plan, as `runbook plan` printed it
+        #[arg(long, value_name = "HASH")]
+        plan: Option<String>,
+        /// Outside the window; needs --reason
+        #[arg(long)]
+        hotfix: bool,
+    },
+    /// Step 5, of what runs now: every pod's version, the world's view of it, endpoints, logs
+    #[command(
+        after_help = "Examples:\n  runbook verify production\n  runbook verify production --output json | jq -r 'select(.state == \"failed\") | .what'"
+    )]
+    Verify {
+        /// A name in runbook.toml
+        #[arg(value_name = "ENV")]
+        environment: String,
+    },
+    /// Step 6: the smoke test, 8 of 8
+    #[command(after_help = "Examples:\n  runbook smoke staging    # with EAP_SMOKE_KEY in the environment")]
+    Smoke {
+        /// A name in runbook.toml
+        #[arg(value_name = "ENV")]
+        environment: String,
+    },
+    /// Rollback options 1 and 2: to the last version that was seen to work
+    #[command(
+        after_help = "Examples:\n  runbook rollback staging\n  runbook rollback production --to 41 --reason \"errors at sign-in\" --environment-name production\n  runbook rollback staging --via kubectl\n\nRefused, with the ways out, when the older version could not start on the schema as it is."
+    )]
+    Rollback {
+        #[command(flatten)]
+        words: Words,
+        /// A revision of helm, as `helm history` numbers them
+        #[arg(long, value_name = "REVISION")]
+        to: Option<u32>,
+    },
+    /// Goes on with a run that was interrupted, here or on a colleague's machine
+    #[command(after_help = "Examples:\n  runbook resume 20250117-140000-3f2a")]
+    Resume {
+        /// As `runbook runs` lists them
+        run: String,
+    },
+    /// Step 2.2: the current and the next version; with --write, the release commit
+    #[command(
+        after_help = "Examples:\n  runbook version\n  runbook version --write    # one commit: version, CHANGELOG, tag in values and manifests\n  runbook version --output json | jq -r .new\n\nThe next version comes after every tag of git, the workspace's version and every tag of an image in a registry of runbook.toml.\nExit code 5: HEAD is the release commit already. 2: files are changed, HEAD is behind origin, or the version is of another commit."
+    )]
+    Version {
+        /// Makes the release commit, which is pushed by you
+        #[arg(long)]
+        write: bool,
+    },
+    /// Step 2: the images of a release commit, built and pushed once each
+    #[command(
+        after_help = "Examples:\n  runbook build --version 1.2.4               # names of images as they are written\n  runbook build production --version 1.2.4    # for the registry of production\n\nThe release commit has to be checked out: runbook version --write. An image that is there with the same commit in its label is kept; with another one it is refused. `latest` stays where it is.\nKilled or failed at any moment, the same command goes on. Exit code 5: all images are in the registry. 6: some are built or pushed, some are not."
+    )]
+    Build {
+        /// A name in runbook.toml, whose registry the images are for
+        #[arg(value_name = "ENV")]
+        environment: Option<String>,
+        /// As `runbook version` says it, without a v
+        #[arg(long, value_name = "X.Y.Z")]
+        version: semver::Version,
+    },
+    /// The runs that are written down here and, with an environment, in its cluster; the newest first
+    #[command(
+        after_help = "Examples:\n  runbook runs\n  runbook runs production    # also those of colleagues\n  runbook runs --output json | jq -r 'select(.state == \"failed\") | .run'"
+    )]
+    Runs {
+        /// A name in runbook.toml
+        #[arg(value_name = "ENV")]
+        environment: Option<String>,
+    },
+    /// One run: its steps under the document's headings, what shows that they were done, and what failed
+    #[command(
+        after_help = "Examples:\n  runbook show 20250117-140000-3f2a\n  runbook show 20250117-140000-3f2a --output json | jq -r 'select(.event == \"step\") | .evidence'"
+    )]
+    Show { run: String },
+    /// Follows a run until it ends; Ctrl-C leaves it alone and ends only this
+    #[command(after_help = "Examples:\n  runbook attach 20250117-140000-3f2a\n\nThe exit code is the run's own.")]
+    Attach { run: String },
+    /// Agrees to a run that somebody else began
+    #[command(
+        after_help = "Examples:\n  runbook approve 20250117-140000-3f2a\n\nYou are who the cluster says that you are (kubectl auth whoami), and have to be another one than whoever began it."
+    )]
+    Approve { run: String },
+    /// Who may change an environment now
+    #[command(subcommand, after_help = "Examples:\n  runbook lock status production")]
+    Lock(Lock),
     /// Completions for a shell, on standard output
     #[command(
         after_help = "Examples:\n  runbook completions bash > ~/.local/share/bash-completion/completions/runbook\n  runbook completions zsh > ~/.zfunc/_runbook\n  runbook completions fish > ~/.config/fish/completions/runbook.fish"
     )]
     Completions { shell: clap_complete::Shell },
+}
+
+#[derive(Subcommand)]
+enum Lock {
+    /// Who holds an environment's lock, since when and at which step
+    #[command(
+        after_help = "Examples:\n  runbook lock status production\n  runbook lock status production --output json | jq -r .run"
+    )]
+    Status {
+        /// A name in runbook.toml
+        #[arg(value_name = "ENV")]
+        environment: String,
+    },
+    /// Takes it from a run that hangs; not while helm is at work for a run that lives
+    #[command(after_help = "Examples:\n  runbook lock steal production --reason \"ada's laptop is gone\"")]
+    Steal {
+        /// A name in runbook.toml
+        #[arg(value_name = "ENV")]
+        environment: String,
+        /// For the one it is taken from, and whoever looks later
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
 }
 
 /// Parses, runs, and says what went wrong.
@@ -82,6 +206,22 @@ async fn run(command: &Command, place: &Place) -> Result<Exit, Failure> {
         Command::Envs => commands::envs::run(place),
         Command::Init { force } => commands::init::run(place, *force).await,
         Command::Doctor { environment } => commands::doctor::run(place, environment.as_deref()).await,
+        Command::Plan(words) => commands::change::plan(place, words).await,
+        Command::Deploy { words, plan, hotfix } => {
+            commands::change::deploy(place, words, plan.as_deref(), *hotfix).await
+        }
+        Command::Verify { environment } => commands::verify::run(place, environment, &[Section::Verify]).await,
+        Command::Smoke { environment } => commands::verify::run(place, environment, &[Section::Smoke]).await,
+        Command::Rollback { words, to } => commands::change::rollback(place, words, *to).await,
+        Command::Resume { run } => commands::change::resume(place, run).await,
+        Command::Version { write } => commands::version::run(place, *write).await,
+        Command::Build { environment, version } => commands::build::run(place, environment.as_deref(), version).await,
+        Command::Runs { environment } => commands::runs::run(place, environment.as_deref()).await,
+        Command::Show { run } => commands::show::run(place, run).await,
+        Command::Attach { run } => commands::attach::run(place, run).await,
+        Command::Approve { run } => commands::approve::run(place, run).await,
+        Command::Lock(Lock::Status { environment }) => commands::lock::status(place, environment).await,
+        Command::Lock(Lock::Steal { environment, reason }) => commands::lock::steal(place, environment, reason).await,
         Command::Completions { shell } => {
             Ok(commands::completions(*shell, &mut <Arguments as clap::CommandFactory>::command()))
         }

@@ -12,6 +12,16 @@ pub(crate) enum Exit {
     Failed = 1,
     /// Refused: the state of things forbids it.
     Refused = 2,
+    /// Failed, and what was changed was rolled back.
+    RolledBack = 3,
+    /// A person has to do something first.
+    NeedsPerson = 4,
+    /// It is so already.
+    NothingToDo = 5,
+    /// Failed, something was changed, and it was not rolled back.
+    Changed = 6,
+    /// The way back failed.
+    RollbackFailed = 7,
     /// The words on the command line make no request (`EX_USAGE` of sysexits.h).
     Usage = 64,
 }

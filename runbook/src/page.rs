@@ -12,6 +12,7 @@ enum Block {
     Title(String),
     Pair { key: String, value: String },
     Item { mark: Mark, text: String, notes: Vec<Note> },
+    Step { title: String, command: String, undone_by: Option<String> },
     Text(String),
 }
 
@@ -52,6 +53,12 @@ impl Page {
 
     pub(crate) fn item(&mut self, mark: Mark, text: &str, notes: Vec<Note>) {
         self.0.push(Block::Item { mark, text: text.to_owned(), notes });
+    }
+
+    /// A step of a plan, with the document's lines.
+    pub(crate) fn step(&mut self, title: &str, command: &str, undone_by: Option<&str>) {
+        let undone_by = undone_by.map(str::to_owned);
+        self.0.push(Block::Step { title: title.to_owned(), command: command.to_owned(), undone_by });
     }
 
     pub(crate) fn text(&mut self, text: impl Into<String>) {
@@ -103,6 +110,13 @@ impl Block {
                     }
                 }
             }
+            Self::Step { title, command, undone_by } => {
+                wrap(screen, "  • ", 4, title, out);
+                command.lines().for_each(|line| out.extend([self::command(screen, line).as_str(), "\n"]));
+                for line in undone_by.iter().flat_map(|lines| lines.lines()) {
+                    let _ = writeln!(out, "      {}  {line}", paint(DIM, "undone by"));
+                }
+            }
             Self::Text(text) => {
                 out.push('\n');
                 wrap(screen, "  ", 2, text, out);
@@ -114,6 +128,12 @@ impl Block {
         let _ = match self {
             Self::Title(text) => writeln!(out, "{text}:"),
             Self::Text(text) => writeln!(out, "{text}"),
+            Self::Step { title, command, undone_by } => {
+                let _ = writeln!(out, "- {title}");
+                let lines = command.lines().try_for_each(|line| writeln!(out, "    {line}"));
+                let mut undone_by = undone_by.iter().flat_map(|lines| lines.lines());
+                lines.and_then(|()| undone_by.try_for_each(|line| writeln!(out, "    undone by: {line}")))
+            }
             Self::Pair { key, value } => writeln!(out, "  {key}: {value}"),
             Self::Item { mark, text, notes } => {
                 let _ = writeln!(out, "{}: {text}", mark.word());
@@ -140,6 +160,30 @@ impl Mark {
         };
         paint(screen, colour.on_default(), sign)
     }
+}
+
+/// One of the document's lines, as it is run; never wrapped, so that it can be pasted.
+pub(crate) fn command(screen: &Screen, line: &str) -> String {
+    format!("      {}", paint(screen, DIM, line))
+}
+
+/// What shows that something was done; cut at the screen's edge, whole where nobody sees an edge.
+pub(crate) fn evidence(screen: &Screen, line: &str) -> String {
+    let width = if screen.form == Form::Human { screen.width - 6 } else { usize::MAX };
+    let line: String = line.chars().take(width).collect();
+    format!("      {line}")
+}
+
+/// A line with its mark, wrapped.
+pub(crate) fn marked(screen: &Screen, mark: Mark, text: &str) -> String {
+    let mut out = String::new();
+    wrap(screen, &format!("  {} ", mark.painted(screen)), 4, text, &mut out);
+    out
+}
+
+/// A heading of the document, after a free line.
+pub(crate) fn heading(screen: &Screen, text: &str) -> String {
+    format!("\n  {}", paint(screen, BOLD, text))
 }
 
 fn paint(screen: &Screen, style: Style, text: &str) -> String {

@@ -5,6 +5,8 @@ mod call;
 pub(crate) mod docker;
 pub(crate) mod gh;
 pub(crate) mod git;
+pub(crate) mod helm;
 pub(crate) mod kubectl;
+pub(crate) mod registry;
 
-pub(crate) use call::{Call, CallError};
+pub(crate) use call::{Call, CallError, Ran};

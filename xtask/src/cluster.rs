@@ -106,7 +106,8 @@ pub(crate) fn test(wanted: &Wanted) -> Result<Outcome> {
     let this = images::Wanted::of_tests(PathBuf::from("."));
     // Only a private engine keeps that stage under a name.
     let base = engine.is_private().then(|| images::dependencies(&this.profile));
-    let next = images::Wanted { base, ..images::Wanted::of_tests(next::source()?) };
+    let source = next::source()?;
+    let next = images::Wanted { base, ..images::Wanted::of_tests(source.clone()) };
     let (this, next) = (built(&engine, &this)?, built(&engine, &next)?);
     drop(engine);
     let _up = Up::ensure()?;
@@ -117,6 +118,8 @@ pub(crate) fn test(wanted: &Wanted) -> Result<Outcome> {
     tests.args(["--package=cluster-tests", "--test-threads=1"]);
     tests.env("EAP_TEST_VERSION", &this.version).env("EAP_TEST_PLATFORM", &this.platform);
     tests.env("EAP_TEST_NEXT_VERSION", &next.version).env("EAP_TEST_NEXT_PLATFORM", &next.platform);
+    quietly(Command::new(env!("CARGO")).args(["build", "--package", "runbook"])).context("cargo build")?;
+    tests.env("EAP_TEST_RUNBOOK", target_folder()?.join("debug/runbook")).env("EAP_TEST_NEXT_SOURCE", source);
     tests.env("EAP_TEST_HELM3", HELM_3.path()?).env("EAP_TEST_HELM4", HELM_4.path()?);
     tests.envs(environment()?);
     nextest::outcome(&mut tests)

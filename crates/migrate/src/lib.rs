@@ -51,7 +51,7 @@ pub use new::{NewError, new};
 pub use place::Place;
 pub use proof::Trust;
 pub use repair::repair;
-pub use running::Running;
+pub use running::{Running, seen};
 pub use status::{Entry, State, status};
 pub use table::Record;
 pub use tokio_postgres::{Client, Error as PostgresError};

@@ -27,7 +27,7 @@ impl fmt::Display for Running {
 }
 
 /// Who runs by the table `instances`; nobody before that table exists.
-pub(crate) async fn seen(client: &Client) -> Result<Vec<Running>, Error> {
+pub async fn seen(client: &Client) -> Result<Vec<Running>, Error> {
     let running =
         "SELECT DISTINCT service, version FROM instances WHERE seen_at > now() - interval '2 minutes' ORDER BY 1, 2";
     let rows = match client.query(running, &[]).await {

@@ -38,6 +38,8 @@ pub struct Record {
     pub applied_by: String,
     /// The call of `up` that applied it; none for files from before this was recorded.
     pub run_id: Option<Uuid>,
+    /// The oldest image that can run after it, as it said when it ran; none: any.
+    pub oldest_app: Option<String>,
 }
 
 /// Makes what is missing and touches nothing else: any change of the table would wait for its readers, and let whoever
@@ -90,15 +92,16 @@ async fn missing(client: &Client) -> Result<Option<&'static str>, Error> {
 /// the first `up` that knows `run_id`.
 pub(crate) async fn records(client: &Client) -> Result<BTreeMap<String, Record>, Error> {
     let all = "SELECT name, encode(checksum, 'hex'), duration_ms, applied_at, applied_by,
-        (to_jsonb(m) ->> 'run_id')::uuid FROM _migrations m";
+        (to_jsonb(m) ->> 'run_id')::uuid, oldest_app FROM _migrations m";
     let rows = match client.query(all, &[]).await {
         Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(BTreeMap::new()),
         rows => rows?,
     };
     let record = |row: &tokio_postgres::Row| {
         let [checksum, applied_by] = [row.try_get(1)?, row.try_get(4)?];
-        let (duration_ms, applied_at, run_id) = (row.try_get(2)?, row.try_get(3)?, row.try_get(5)?);
-        Ok((row.try_get(0)?, Record { checksum, duration_ms, applied_at, applied_by, run_id }))
+        let (duration_ms, applied_at) = (row.try_get(2)?, row.try_get(3)?);
+        let (run_id, oldest_app) = (row.try_get(5)?, row.try_get(6)?);
+        Ok((row.try_get(0)?, Record { checksum, duration_ms, applied_at, applied_by, run_id, oldest_app }))
     };
     rows.iter().map(record).collect()
 }

@@ -1,7 +1,7 @@
 //! One environment: how it is reached, and what it must have.
 
 use crate::{Secret, Window};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
 
 /// A place where the platform runs.
@@ -17,8 +17,11 @@ pub struct Environment {
     pub registry: String,
     /// None: it uses nothing of Amazon's.
     pub aws: Option<Aws>,
-    /// Values of the chart, as in `helm/values-prod.yaml`.
-    pub values: Option<PathBuf>,
+    /// Values of the chart, as in `helm/values-prod.yaml`; of several, later ones win. One may be written without a list.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub values: Vec<PathBuf>,
+    /// A folder of manifests for the way by kubectl, as in `k8s/production`; none: this environment has only helm's.
+    pub manifests: Option<PathBuf>,
     /// Kubernetes' secrets that must be there, each with its keys. Nothing of their content is ever read.
     #[serde(default)]
     pub secrets: BTreeMap<String, Vec<String>>,
@@ -26,6 +29,9 @@ pub struct Environment {
     pub database: Option<Database>,
     /// When deployments are due; none: at any time.
     pub window: Option<Window>,
+    /// How many people besides the one who deploys have to agree.
+    #[serde(default)]
+    pub approvals: usize,
 }
 
 /// A Kubernetes cluster and the place in it.
@@ -64,6 +70,8 @@ pub struct Database {
     pub instance: Option<String>,
     /// Where its URL comes from; a login that may read is enough.
     pub url: Option<Secret>,
+    /// Where the URL of its owner comes from, as `admin_user`; none: the runbook applies no migrations here.
+    pub owner_url: Option<Secret>,
 }
 
 /// Who runs a database.
@@ -93,6 +101,19 @@ impl Environment {
             _ => Ok(()),
         }
     }
+}
+
+fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PathBuf>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a path, or a list of paths")]
+    enum Paths {
+        One(PathBuf),
+        Many(Vec<PathBuf>),
+    }
+    Ok(match Paths::deserialize(deserializer)? {
+        Paths::One(path) => vec![path],
+        Paths::Many(paths) => paths,
+    })
 }
 
 fn is_account(text: &str) -> bool {

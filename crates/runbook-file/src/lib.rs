@@ -3,6 +3,7 @@
 
 mod environment;
 mod problem;
+mod release;
 mod secret;
 mod service;
 mod tools;
@@ -10,6 +11,7 @@ mod window;
 
 pub use environment::{Aws, Cluster, Database, DatabaseKind, Environment};
 pub use problem::Problem;
+pub use release::Release;
 pub use secret::Secret;
 pub use service::Service;
 pub use tools::Tools;
@@ -31,6 +33,8 @@ pub struct RunbookFile {
     pub services: Vec<(String, Service)>,
     /// Minimum versions that stand in for the document's.
     pub tools: Tools,
+    /// What a release changes and makes here.
+    pub release: Release,
     /// `owner/name` on GitHub.
     pub github: Option<String>,
 }
@@ -43,6 +47,8 @@ struct Written {
     services: BTreeMap<String, Spanned<Service>>,
     #[serde(default)]
     tools: Tools,
+    #[serde(default)]
+    release: Release,
     github: Option<String>,
 }
 
@@ -65,6 +71,7 @@ impl RunbookFile {
             environments: in_order(written.environments),
             services: in_order(written.services),
             tools: written.tools,
+            release: written.release,
             github: written.github,
         })
     }

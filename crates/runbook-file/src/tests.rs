@@ -22,6 +22,9 @@ window = { zone = "America/New_York", days = ["thursday"], from = "14:00", to = 
 image = "api-platform/auth-service"
 dockerfile = "services/auth/Dockerfile"
 
+[release]
+generators = ["cargo xtask manifests"]
+
 [tools]
 helm = "3.11"
 "#;
@@ -38,6 +41,7 @@ fn everything_is_read_in_the_order_of_the_file() {
     assert_eq!(names, ["staging", "production"]);
     let production = file.environment("production").unwrap();
     assert_eq!(production.database.as_ref().unwrap().url, Some(Secret::Env("DATABASE_URL".to_owned())));
+    assert_eq!((file.release.generators.len(), file.release.sbom), (1, None));
     assert_eq!((&*file.services[0].0, &*file.tools.helm.clone().unwrap().to_string()), ("auth-service", "3.11.0"));
 }
 
@@ -49,7 +53,7 @@ fn the_repositorys_own_file_is_good() {
 #[test]
 fn an_unknown_key_is_shown_with_its_place_and_the_nearest_one() {
     insta::assert_snapshot!(refused("clster = { context = \"a\", namespace = \"b\" }"), @r#"
-    runbook.toml:3:1: unknown key `clster`; there are url, cluster, registry, aws, values, secrets, database, window
+    runbook.toml:3:1: unknown key `clster`; there are url, cluster, registry, aws, values, manifests, secrets, database, window, approvals
      3 | clster = { context = "a", namespace = "b" }
        | ^^^^^^
     did you mean `cluster`?

@@ -30,7 +30,8 @@ pub(crate) fn run(place: &Place) -> Result<Exit, Failure> {
 }
 
 fn describe(page: &mut Page, name: &str, environment: &Environment, now: Timestamp) {
-    let Environment { url, cluster, registry, aws, values, secrets, database, window } = environment;
+    let Environment { url, cluster, registry, aws, values, manifests, secrets, database, window, approvals } =
+        environment;
     page.title(name);
     page.pair("url", url);
     if let Some(cluster) = cluster {
@@ -40,8 +41,12 @@ fn describe(page: &mut Page, name: &str, environment: &Environment, now: Timesta
     if !registry.is_empty() {
         page.pair("registry", registry);
     }
-    if let Some(values) = values {
-        page.pair("values", values.display().to_string());
+    if !values.is_empty() {
+        let values: Vec<_> = values.iter().map(|path| path.display().to_string()).collect();
+        page.pair("values", values.join(", "));
+    }
+    if let Some(folder) = manifests {
+        page.pair("manifests", folder.display().to_string());
     }
     if let Some(aws) = aws {
         let account = aws.account.as_deref().unwrap_or("any");
@@ -54,6 +59,9 @@ fn describe(page: &mut Page, name: &str, environment: &Environment, now: Timesta
     }
     for (secret, keys) in secrets {
         page.pair("secret", format!("{secret}: {}", keys.join(", ")));
+    }
+    if *approvals > 0 {
+        page.pair("approvals", approvals.to_string());
     }
     page.pair("deployed", window.as_ref().map_or("at any time".to_owned(), |window| when(window, now)));
 }

@@ -3,13 +3,10 @@
 mod budget;
 
 use super::{Finding, Group, LIMIT};
-use crate::{
-    home,
-    programs::{CallError, aws::Aws},
-};
+use crate::{failure::Failure, secret};
 use budget::Budget;
-use runbook_file::{Environment, RunbookFile, Secret};
-use std::{env, fs, path::Path};
+use runbook_file::{Environment, RunbookFile};
+use std::path::Path;
 use tokio::time::timeout;
 
 const REACH: &str = "database.reach";
@@ -18,9 +15,12 @@ const WHY: &str = "Step 3 asks it what is pending";
 /// Reach, then the budget.
 pub(crate) async fn check(folder: &Path, file: &RunbookFile, environment: &Environment) -> Vec<Finding> {
     let Some(secret) = environment.database.as_ref().and_then(|database| database.url.as_ref()) else { return vec![] };
-    let url = match resolve(secret, environment).await {
+    let url = match secret::value(secret, environment, "postgresql://readonly_user@HOST:5432/api_platform").await {
         Ok(url) => url,
-        Err(finding) => return vec![finding],
+        Err(Failure { what, cure, .. }) => {
+            let failed = Group::Database.failed("database.url", what, WHY);
+            return vec![cure.into_iter().fold(failed, Finding::cured_by)];
+        }
     };
     let failed =
         |what: String| Group::Database.failed(REACH, what, WHY).cured_by("psql \"$DATABASE_URL\" -c 'SELECT 1'");
@@ -31,7 +31,8 @@ pub(crate) async fn check(folder: &Path, file: &RunbookFile, environment: &Envir
         Err(_) => return vec![failed(format!("the database did not answer within {} s", LIMIT.as_secs()))],
     };
     let reached = Group::Database.good(REACH, format!("{} lets us in", room.server));
-    let budget = environment.values.as_ref().map(|values| Budget::read(folder, values, file.services.len()));
+    let values = &environment.values;
+    let budget = (!values.is_empty()).then(|| Budget::read(folder, values, file.services.len()));
     std::iter::once(reached).chain(budget.map(|budget| judge(budget, &room))).collect()
 }
 
@@ -72,37 +73,4 @@ async fn room(url: &str) -> Result<Room, String> {
         .await
         .map_err(|error| error.to_string())?;
     Ok(Room { server: row.get(0), most: row.get(1), taken: row.get(2) })
-}
-
-/// The secret itself; why there is none.
-async fn resolve(secret: &Secret, environment: &Environment) -> Result<String, Finding> {
-    let failed = |what: String, cure: String| Group::Database.failed("database.url", what, WHY).cured_by(cure);
-    let url = match secret {
-        Secret::Env(name) => env::var(name).map_err(|_| {
-            failed(
-                format!("{name} is not set"),
-                format!("export {name}=postgresql://readonly_user@HOST:5432/api_platform"),
-            )
-        }),
-        Secret::File(path) => {
-            let path = home::expand(path);
-            let shown = path.display().to_string();
-            fs::read_to_string(path).map_err(|error| failed(format!("{shown}: {error}"), format!("ls -l {shown}")))
-        }
-        Secret::AwsSecret(id) => {
-            let Some(account) = &environment.aws else {
-                return Err(failed("Secrets Manager needs aws".to_owned(), "in runbook.toml: aws = { … }".to_owned()));
-            };
-            let words = ["secretsmanager", "get-secret-value", "--secret-id", id];
-            let call = Aws(account).call(words).args(["--query", "SecretString", "--output", "text"]).limit(LIMIT);
-            let said = call.run().await;
-            said.map_err(|error: CallError| {
-                failed(
-                    format!("secret {id} cannot be read: {error}"),
-                    format!("aws secretsmanager describe-secret --secret-id {id}"),
-                )
-            })
-        }
-    };
-    url.map(|url| url.trim().to_owned())
 }

@@ -13,4 +13,10 @@ impl Aws<'_> {
         let call = Call::new("aws").args(arguments);
         call.env("AWS_PROFILE", &self.0.profile).env("AWS_REGION", &self.0.region)
     }
+
+    /// Step 3.4.
+    pub(crate) fn create_snapshot(self, instance: &str, id: &str) -> Call {
+        let words = ["rds", "create-db-snapshot", "--db-instance-identifier", instance];
+        self.call(words).args(["--db-snapshot-identifier", id])
+    }
 }

@@ -19,6 +19,8 @@ use tokio::{
 const LIMIT: Duration = Duration::from_secs(30);
 /// From being asked to end until being killed.
 const GRACE: Duration = Duration::from_secs(2);
+/// The same for what has something to write down first.
+const LONG_GRACE: Duration = Duration::from_secs(10);
 /// More output than this is read and thrown away.
 const CAPTURED: u64 = 4 * 1024 * 1024;
 
@@ -64,6 +66,15 @@ pub(crate) enum CallError {
     },
 }
 
+/// How a call ended that was to end early.
+#[derive(Debug)]
+pub(crate) enum Ran<T> {
+    /// By itself.
+    Ended(Result<String, CallError>),
+    /// Because of this.
+    Happened(T),
+}
+
 impl Call {
     pub(crate) fn new(program: &'static str) -> Self {
         Self { program, arguments: vec![], environment: vec![], folder: None, limit: LIMIT }
@@ -105,9 +116,32 @@ impl Call {
             Ok(Ok((status, out, err))) => outcome(status, out, &err),
             Ok(Err(error)) => Err(CallError::System { program: self.program, error }),
             Err(_) => {
-                group.end().await;
+                group.end(GRACE).await;
                 Err(CallError::TimedOut { program: self.program, limit: self.limit })
             }
+        }
+    }
+
+    /// The same, ended when something else happens first: asked, and killed when it has not ended 10 s later, which is
+    /// what helm needs to write down how far it came.
+    pub(crate) async fn run_unless<T>(&self, happens: impl Future<Output = T>) -> Ran<T> {
+        let mut group = match self.spawn() {
+            Ok(child) => Group(child),
+            Err(error) => return Ran::Ended(Err(error)),
+        };
+        let happened = tokio::select! {
+            biased;
+            ended = timeout(self.limit, finish(&mut group.0)) => match ended {
+                Ok(Ok((status, out, err))) => return Ran::Ended(outcome(status, out, &err)),
+                Ok(Err(error)) => return Ran::Ended(Err(CallError::System { program: self.program, error })),
+                Err(_) => None,
+            },
+            happened = happens => Some(happened),
+        };
+        group.end(LONG_GRACE).await;
+        match happened {
+            Some(happened) => Ran::Happened(happened),
+            None => Ran::Ended(Err(CallError::TimedOut { program: self.program, limit: self.limit })),
         }
     }
 
@@ -151,6 +185,10 @@ async fn read(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<String> {
 }
 
 fn quoted(word: &str) -> String {
+    // Shells read these as they are; quotes around them would only be in a reader's way.
+    if !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&byte)) {
+        return word.to_owned();
+    }
     shlex::try_quote(word).map_or_else(|_| format!("{word:?}"), std::borrow::Cow::into_owned)
 }
 
@@ -165,11 +203,11 @@ struct Group(Child);
 
 impl Group {
     /// Asks, then kills.
-    async fn end(&mut self) {
+    async fn end(&mut self, grace: Duration) {
         self.signal(Signal::TERM);
         let ended = tokio::select! {
             _ = self.0.wait() => true,
-            () = sleep(GRACE) => false,
+            () = sleep(grace) => false,
         };
         // What ended may have left children of its own, of the same group.
         if !ended {

@@ -4,6 +4,10 @@ use super::{Call, CallError};
 use crate::home;
 use runbook_file::Cluster;
 use serde::Deserialize;
+use std::time::Duration;
+
+/// For what waits until pods are ready.
+const LONG: Duration = Duration::from_mins(11);
 
 /// A cluster by its context: the user's own current context is neither used nor changed.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +26,36 @@ impl Kubectl<'_> {
     /// The same, in the namespace of the deployables.
     pub(crate) fn in_namespace<'a>(self, arguments: impl IntoIterator<Item = &'a str>) -> Call {
         self.call(arguments).args(["-n", &self.0.namespace])
+    }
+
+    /// Step 4.1 by kubectl.
+    pub(crate) fn apply(self, folder: &str) -> Call {
+        self.call(["apply", "-f", folder, "--namespace", &self.0.namespace]).limit(LONG)
+    }
+
+    /// Step 4.2 by kubectl: a service's container is called as its Deployment.
+    pub(crate) fn set_image(self, service: &str, image: &str) -> Call {
+        self.in_namespace(["set", "image", &format!("deployment/{service}"), &format!("{service}={image}")])
+    }
+
+    /// Step 4.4.
+    pub(crate) fn rollout_status(self, service: &str) -> Call {
+        self.in_namespace(["rollout", "status", &format!("deployment/{service}")]).args(["--timeout=10m"]).limit(LONG)
+    }
+
+    /// Rollback, option 2. Always by number: after a restart, "the one before" would be the same image.
+    pub(crate) fn undo(self, service: &str, to: i64) -> Call {
+        self.in_namespace(["rollout", "undo", &format!("deployment/{service}"), &format!("--to-revision={to}")])
+    }
+
+    /// Rollback, option 2.
+    pub(crate) fn rollout_history(self, service: &str) -> Call {
+        self.in_namespace(["rollout", "history", &format!("deployment/{service}")])
+    }
+
+    /// Step 5.4, of a pod that ends as well as of one that runs.
+    pub(crate) fn logs(self, service: &str) -> Call {
+        self.in_namespace(["logs", &format!("deployment/{service}"), "--tail=100"])
     }
 }
 

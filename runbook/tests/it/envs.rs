@@ -71,7 +71,7 @@ fn a_broken_file_is_refused_with_its_place() {
     let said = project.runbook(&["envs"]);
     assert_eq!((said.code, &*said.out), (2, ""));
     insta::assert_snapshot!(said.err, @r#"
-    error: runbook.toml:2:1: unknown key `urll`; there are url, cluster, registry, aws, values, secrets, database, window
+    error: runbook.toml:2:1: unknown key `urll`; there are url, cluster, registry, aws, values, manifests, secrets, database, window, approvals
      2 | urll = "https://api.example.com"
        | ^^^^
     did you mean `url`?

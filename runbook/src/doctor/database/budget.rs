@@ -1,7 +1,10 @@
 //! How many connections the services may take together: the chart's own sum, `docs/runbooks/scaling.md`.
 
 use serde_json::Value;
-use std::{fmt, fs, path::Path};
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+};
 
 /// Of all services.
 #[derive(Debug)]
@@ -14,11 +17,12 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// Of an environment's values, and of the chart's where those say nothing.
-    pub(super) fn read(folder: &Path, values: &Path, services: usize) -> Result<Self, String> {
-        let own = yaml(&folder.join(values))?;
-        let chart = yaml(&folder.join("helm/api-platform/values.yaml"))?;
-        let number = |path: &str| own.pointer(path).or_else(|| chart.pointer(path)).and_then(Value::as_i64);
+    /// Of an environment's values, of which later ones win, and of the chart's where those say nothing.
+    pub(super) fn read(folder: &Path, values: &[PathBuf], services: usize) -> Result<Self, String> {
+        let chart = PathBuf::from("helm/api-platform/values.yaml");
+        let all = values.iter().rev().chain([&chart]).map(|path| yaml(&folder.join(path)));
+        let all = all.collect::<Result<Vec<_>, _>>()?;
+        let number = |path: &str| all.iter().find_map(|values| values.pointer(path)).and_then(Value::as_i64);
         let missing = |path: &str| format!("no values have {}", path[1..].replace('/', "."));
         let (pods, pool) = ("/autoscaling/maxReplicas", "/database/pool");
         Ok(Self {
@@ -51,7 +55,7 @@ mod tests {
 
     #[test]
     fn the_projects_own_values_make_the_sum_of_the_scaling_runbook() {
-        let budget = Budget::read(Path::new(".."), Path::new("helm/values-prod.yaml"), 3).unwrap();
+        let budget = Budget::read(Path::new(".."), &["helm/values-prod.yaml".into()], 3).unwrap();
         assert_eq!(budget.to_string(), "900 connections (3 services × 50 pods × 6)");
     }
 }

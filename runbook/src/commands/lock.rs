@@ -1,0 +1,149 @@
+//! `runbook lock status|steal ENV`
+
+use crate::{
+    cluster,
+    exit::Exit,
+    failure::Failure,
+    lock::{self, Holder, Lock, Record},
+    page::{Mark, Page},
+    place::Place,
+    plan::RELEASE,
+    programs::{CallError, helm::Helm},
+    screen::{Form, Screen},
+    time,
+};
+use runbook_file::{Cluster, RunbookFile};
+use serde::Deserialize;
+use serde_json::json;
+
+pub(crate) async fn status(place: &Place, name: &str) -> Result<Exit, Failure> {
+    let file = place.file()?;
+    let client = cluster::connect(of(&file, name)?).await?;
+    let record = Lock::read(&client, name).await?;
+    if place.screen.form == Form::Json {
+        Screen::event("lock", &event(&record));
+    } else {
+        place.screen.page(&page(&record));
+    }
+    Ok(Exit::Done)
+}
+
+pub(crate) async fn steal(place: &Place, name: &str, reason: &str) -> Result<Exit, Failure> {
+    if reason.trim().is_empty() {
+        return Err(Failure::usage("--reason is empty; the one it is taken from reads it"));
+    }
+    let file = place.file()?;
+    let wanted = of(&file, name)?;
+    let is_pending = is_pending(wanted).await?;
+    let client = cluster::connect(wanted).await?;
+    let holder = Holder::this("none: lock steal");
+    let wait = |record: &Record| tell(place, &format!("{record}; this takes at most 30 s"));
+    let robbed = lock::steal(&client, name, &holder, reason, is_pending, wait).await?;
+    let Some(record) = robbed else {
+        tell(place, &format!("nobody holds {name}"));
+        return Ok(Exit::NothingToDo);
+    };
+    if place.screen.form == Form::Json {
+        Screen::event("stolen", &event(&record));
+    } else {
+        let by = record.held.map(|held| held.by).unwrap_or_default();
+        let mut page = Page::default();
+        page.item(Mark::Good, &format!("{name} is free; it was taken from {by}: {reason}"), vec![]);
+        place.screen.page(&page);
+    }
+    Ok(Exit::Done)
+}
+
+fn of<'a>(file: &'a RunbookFile, name: &str) -> Result<&'a Cluster, Failure> {
+    let environment = file.environment(name).map_err(|problem| Failure::usage(problem.to_string()))?;
+    environment
+        .cluster
+        .as_ref()
+        .ok_or_else(|| Failure::refused(format!("{name} has no cluster, so it has no lock")).cured_by("runbook envs"))
+}
+
+/// Whether helm says that it is at work, or was when it was killed.
+async fn is_pending(wanted: &Cluster) -> Result<bool, Failure> {
+    let call = Helm(wanted).history(RELEASE);
+    let untold = |why: String| {
+        Failure::failed(format!("whether helm is at work cannot be told: {why}"))
+            .because("a lock is not taken from somebody whose helm may be at work")
+            .cured_by(call.literal())
+    };
+    match call.run().await {
+        Ok(text) => newest_is_pending(&text).map_err(|error| untold(error.to_string())),
+        Err(CallError::Failed { said, .. }) if said.contains("release: not found") => Ok(false),
+        Err(error) => Err(untold(error.to_string())),
+    }
+}
+
+/// Of `helm history --output json`: oldest first.
+fn newest_is_pending(history: &str) -> serde_json::Result<bool> {
+    #[derive(Deserialize)]
+    struct Revision {
+        status: String,
+    }
+    let revisions: Vec<Revision> = serde_json::from_str(history)?;
+    Ok(revisions.last().is_some_and(|revision| revision.status.starts_with("pending-")))
+}
+
+fn tell(place: &Place, text: &str) {
+    if place.screen.form == Form::Json {
+        Screen::event("notice", &json!({ "what": text }));
+    } else {
+        let mut page = Page::default();
+        page.text(text);
+        place.screen.page(&page);
+    }
+}
+
+fn page(record: &Record) -> Page {
+    let mut page = Page::default();
+    page.title(record.to_string());
+    if let Some(held) = &record.held {
+        page.pair("since", held.since.to_string());
+        page.pair("renewed", format!("{} ago, by its own clock", time::distance(held.renewed, time::now())));
+        page.pair("watch", format!("runbook attach {}", held.run));
+        if let Some(note) = &held.note {
+            page.pair("note", note);
+        }
+    }
+    if let Some(stolen) = &record.stolen {
+        page.pair("last stolen", stolen);
+    }
+    page.pair("taken", format!("{} times", record.token));
+    page
+}
+
+fn event(record: &Record) -> serde_json::Value {
+    let held = record.held.as_ref();
+    json!({
+        "environment": record.environment,
+        "by": held.map(|held| &held.by),
+        "run": held.map(|held| &held.run),
+        "step": held.and_then(|held| held.step.as_ref()),
+        "note": held.and_then(|held| held.note.as_ref()),
+        "stolen": record.stolen,
+        "since": held.map(|held| held.since),
+        "renewed": held.map(|held| held.renewed),
+        "token": record.token,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_newest_revision_says_whether_helm_is_at_work() {
+        let history = |status: &str| {
+            format!(r#"[{{"revision":1,"status":"pending-upgrade"}},{{"revision":2,"status":"{status}"}}]"#)
+        };
+        for (status, expected) in
+            [("pending-upgrade", true), ("pending-rollback", true), ("deployed", false), ("failed", false)]
+        {
+            assert_eq!(newest_is_pending(&history(status)).unwrap(), expected, "{status}");
+        }
+        assert!(!newest_is_pending("[]").unwrap());
+    }
+}

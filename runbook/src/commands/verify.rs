@@ -1,0 +1,45 @@
+//! `runbook verify` and `smoke`: Steps 5 and 6, of what runs now.
+
+use crate::{
+    cluster,
+    execute::{Told, World as _},
+    exit::Exit,
+    failure::Failure,
+    journal::How,
+    live::Live,
+    place::Place,
+    plan::{self, Section},
+    report::Report,
+    run::{self, Words},
+    time,
+};
+
+/// Asks every question of these sections, and says which were not answered well.
+pub(crate) async fn run(place: &Place, environment: &str, sections: &[Section]) -> Result<Exit, Failure> {
+    let file = place.file()?;
+    let target = run::target(&file, environment)?;
+    let client = cluster::connect(target.cluster).await?;
+    let words = Words { environment: environment.to_owned(), via: None, reason: None, environment_name: None };
+    let request = target.request(&file, &words, time::now());
+    let observed = run::look(place, &request, &client, None).await?;
+    let deployed = observed.deployed.values().next().map(|deployed| deployed.version().to_owned());
+    let version = deployed.ok_or_else(|| {
+        Failure::refused(format!("nothing is deployed in {environment}"))
+            .cured_by(format!("runbook deploy {environment} --version X.Y.Z"))
+    })?;
+    let report = Report::new(&place.screen);
+    let mut live = Live { folder: &place.folder, request: &request, client, lock: None, report: &report, copy: None };
+    let mut exit = Exit::Done;
+    for step in plan::verify(&request, &version).iter().filter(|step| sections.contains(&step.section)) {
+        report.told(&Told::Begun(step));
+        match live.apply(step).await {
+            Ok(evidence) => report.told(&Told::Done { step, how: How::Applied, evidence: &evidence }),
+            Err(trouble) => {
+                report.told(&Told::Failed { step, trouble: &trouble });
+                exit = Exit::Failed;
+            }
+        }
+    }
+    report.over();
+    Ok(exit)
+}

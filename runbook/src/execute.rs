@@ -1,0 +1,234 @@
+//! Does a plan, step after step, and never chooses: what is done next is written in the plan and in its journal.
+//!
+//! Each effect is asked for first (is it so already? the world is asked, not the journal), then done, then asked for
+//! again. Before it is done the journal says that it will be, and after it that it is. So a run that was killed at any
+//! moment goes on where it stood, and does nothing twice.
+
+mod stop;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use stop::Stop;
+
+use crate::{
+    exit::Exit,
+    failure::Failure,
+    journal::{Event, How, Journal},
+    plan::{OnFailure, Plan, Step},
+    programs::CallError,
+};
+
+/// What a plan is done to: the real one, or in tests one that records.
+pub(crate) trait World {
+    /// Between two steps: the lock is still held, and others can read the journal. An error ends the run here.
+    async fn boundary(&mut self, journal: &Journal, next: &Step) -> Result<(), Failure>;
+    /// Whether an effect is there.
+    async fn check(&mut self, step: &Step) -> Result<Standing, Trouble>;
+    /// Does it, or asks it; what shows that it was done.
+    async fn apply(&mut self, step: &Step) -> Result<String, Trouble>;
+}
+
+/// Whether an effect is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Standing {
+    Absent,
+    /// With what shows it.
+    Present(String),
+}
+
+/// Why a step is not done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Trouble {
+    /// In a line.
+    pub(crate) why: String,
+    /// What it was seen by; may have many lines.
+    pub(crate) evidence: String,
+}
+
+impl Trouble {
+    pub(crate) fn new(why: impl Into<String>) -> Self {
+        Self { why: why.into(), evidence: String::new() }
+    }
+}
+
+/// What a program said of its failure, whole.
+impl From<CallError> for Trouble {
+    fn from(error: CallError) -> Self {
+        let why = error.to_string();
+        match error {
+            CallError::Failed { said, .. } => Self { why, evidence: said },
+            _ => Self::new(why),
+        }
+    }
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Self {
+        let more = failure.why.iter().chain(&failure.cure).cloned().collect::<Vec<_>>();
+        Self { why: failure.what, evidence: more.join("\n") }
+    }
+}
+
+/// What is told while it goes on.
+#[derive(Debug)]
+pub(crate) enum Told<'a> {
+    /// It is begun.
+    Begun(&'a Step),
+    /// It is done.
+    Done { step: &'a Step, how: How, evidence: &'a str },
+    /// It was done when this run was interrupted.
+    Before(&'a Step),
+    /// It failed.
+    Failed { step: &'a Step, trouble: &'a Trouble },
+    /// The way back is taken.
+    TurnedBack,
+    /// It stops before this step, as was asked.
+    Stopped(&'a Step),
+}
+
+/// Where a walk through steps ended.
+enum Walked {
+    ToTheEnd,
+    /// Because it was asked to.
+    Stopped,
+    Failed(OnFailure),
+}
+
+/// Does what is left of a journal's plan; how it ended. Exit codes 0, 3 and a 1 are the end of the run, with every other
+/// one it can be resumed.
+pub(crate) async fn execute(
+    journal: &mut Journal,
+    world: &mut impl World,
+    stop: &Stop,
+    mut tell: impl FnMut(&Told<'_>),
+) -> Result<Exit, Failure> {
+    let plan = journal.plan()?.clone();
+    let mut walk = Walk { journal, world, stop, tell: &mut tell };
+    let exit = walk.through(&plan).await?;
+    if matches!(exit, Exit::Done | Exit::RolledBack | Exit::Failed) {
+        journal.append(Event::ended(exit))?;
+    }
+    Ok(exit)
+}
+
+struct Walk<'a, W, T> {
+    journal: &'a mut Journal,
+    world: &'a mut W,
+    stop: &'a Stop,
+    tell: &'a mut T,
+}
+
+impl<W: World, T: FnMut(&Told<'_>)> Walk<'_, W, T> {
+    async fn through(&mut self, plan: &Plan) -> Result<Exit, Failure> {
+        if !self.journal.has_turned_back() {
+            match self.all(&plan.steps).await? {
+                Walked::ToTheEnd => return Ok(Exit::Done),
+                Walked::Failed(OnFailure::GoBack) if !plan.back.is_empty() => {
+                    self.journal.append(Event::TurnedBack)?;
+                    (self.tell)(&Told::TurnedBack);
+                }
+                Walked::Stopped | Walked::Failed(_) if self.has_changed_something(plan) => return Ok(Exit::Changed),
+                Walked::Stopped => return Ok(Exit::NeedsPerson),
+                Walked::Failed(_) => return Ok(Exit::Failed),
+            }
+        }
+        match self.all(&plan.back).await? {
+            Walked::ToTheEnd => Ok(Exit::RolledBack),
+            Walked::Stopped => Ok(Exit::Changed),
+            Walked::Failed(_) => Ok(Exit::RollbackFailed),
+        }
+    }
+
+    /// An effect that was begun may have been done.
+    fn has_changed_something(&self, plan: &Plan) -> bool {
+        let is_effect = |id: &str| plan.steps.iter().any(|step| step.id == id && !step.does.is_question());
+        self.journal.entries().iter().any(|entry| matches!(&entry.event, Event::Doing { step } if is_effect(step)))
+    }
+
+    async fn all(&mut self, steps: &[Step]) -> Result<Walked, Failure> {
+        for step in steps {
+            if self.stop.is_asked() {
+                return self.stopped(step);
+            }
+            self.world.boundary(self.journal, step).await?;
+            let done = tokio::select! {
+                done = Self::one(self.journal, self.world, self.tell, step) => done?,
+                () = self.stop.asked_twice() => return self.stopped(step),
+            };
+            if let Err(trouble) = done {
+                (self.tell)(&Told::Failed { step, trouble: &trouble });
+                let Trouble { why, evidence } = trouble;
+                self.journal.append(Event::Failed { step: step.id.clone(), why, evidence })?;
+                return Ok(Walked::Failed(step.on_failure));
+            }
+        }
+        Ok(Walked::ToTheEnd)
+    }
+
+    fn stopped(&mut self, step: &Step) -> Result<Walked, Failure> {
+        self.journal.append(Event::Stopped { before: step.id.clone() })?;
+        (self.tell)(&Told::Stopped(step));
+        Ok(Walked::Stopped)
+    }
+
+    async fn one(
+        journal: &mut Journal,
+        world: &mut W,
+        tell: &mut T,
+        step: &Step,
+    ) -> Result<Result<(), Trouble>, Failure> {
+        let was_done = journal.done().contains(step.id.as_str());
+        if was_done && step.does.is_question() {
+            // Its answer led to what was done after it; asked again now, it would be another question.
+            tell(&Told::Before(step));
+            return Ok(Ok(()));
+        }
+        if !step.does.is_question() {
+            match world.check(step).await {
+                Err(trouble) => return Ok(Err(trouble)),
+                Ok(Standing::Present(_)) if was_done => {
+                    tell(&Told::Before(step));
+                    return Ok(Ok(()));
+                }
+                Ok(Standing::Present(evidence)) => return did(journal, tell, step, How::Already, &evidence).map(Ok),
+                Ok(Standing::Absent) if was_done => {
+                    return Ok(Err(Trouble::new(format!(
+                        "{} was done by this run, and somebody took it back",
+                        step.title
+                    ))));
+                }
+                Ok(Standing::Absent) => {}
+            }
+        }
+        journal.append(Event::Doing { step: step.id.clone() })?;
+        tell(&Told::Begun(step));
+        let evidence = match world.apply(step).await {
+            Ok(evidence) => evidence,
+            Err(trouble) => return Ok(Err(trouble)),
+        };
+        if !step.does.is_question() {
+            match world.check(step).await {
+                Ok(Standing::Present(_)) => {}
+                Ok(Standing::Absent) => {
+                    let trouble =
+                        Trouble { why: "it ended well, and what it should do is not there".to_owned(), evidence };
+                    return Ok(Err(trouble));
+                }
+                Err(trouble) => return Ok(Err(trouble)),
+            }
+        }
+        did(journal, tell, step, How::Applied, &evidence).map(Ok)
+    }
+}
+
+fn did(
+    journal: &mut Journal,
+    tell: &mut impl FnMut(&Told<'_>),
+    step: &Step,
+    how: How,
+    evidence: &str,
+) -> Result<(), Failure> {
+    journal.append(Event::Did { step: step.id.clone(), how, evidence: evidence.to_owned() })?;
+    tell(&Told::Done { step, how, evidence });
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! Killed at every point, and gone on with.
+
+mod world;
+
+use super::{Stop, execute};
+use crate::{
+    exit::Exit,
+    journal::{Event, Journal},
+    plan::{OnFailure, Plan, tests as plans},
+    request::Via,
+};
+use futures_util::FutureExt as _;
+use std::{
+    fs::{self, OpenOptions},
+    path::Path,
+};
+use tempfile::TempDir;
+use world::Recorded;
+
+const RUN: &str = "20250117-140000-0000";
+
+/// In memory where there is such a place: thousands of journals are written, each line of them to the disk.
+fn folder() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { TempDir::new_in(memory).unwrap() } else { TempDir::new().unwrap() }
+}
+
+fn begin(folder: &Path, plan: &Plan) {
+    let began = Event::Began { run: RUN.into(), by: "ada".into(), reason: None, plan: Box::new(plan.clone()) };
+    Journal::begin(folder, RUN, began).unwrap();
+}
+
+/// Goes on with the run until it ends or is killed; None: it was killed.
+fn go_on(folder: &Path, world: &mut Recorded) -> Option<Exit> {
+    let mut journal = Journal::open(folder, RUN).unwrap();
+    // Nothing of the recorded world takes time: what is not ready at once was killed.
+    execute(&mut journal, world, &Stop::never(), |_| {}).now_or_never().map(Result::unwrap)
+}
+
+/// Every plan, and every plan with one of its effects failing.
+fn scenarios() -> Vec<(Plan, Recorded)> {
+    let observed = plans::observed();
+    let plans = [
+        plans::planned(None, "1.2.4", &observed),
+        plans::planned(Some(Via::Kubectl), "1.2.4", &observed),
+        plans::rolled_back(None, None, &observed),
+        plans::rolled_back(Some(Via::Kubectl), None, &observed),
+    ];
+    let mut scenarios = vec![];
+    for plan in plans.map(Result::unwrap) {
+        scenarios.push((plan.clone(), Recorded::default()));
+        for step in &plan.steps {
+            let failing = [step.id.clone()].into();
+            scenarios.push((plan.clone(), Recorded { failing, ..Recorded::default() }));
+        }
+    }
+    scenarios
+}
+
+#[test]
+fn killed_at_every_point_a_run_is_resumed_and_every_effect_is_done_exactly_once() {
+    let (mut kills, mut effects) = (0, 0);
+    for (plan, fresh) in scenarios() {
+        let folder = self::folder();
+        begin(folder.path(), &plan);
+        let mut undisturbed = fresh.clone();
+        let exit = go_on(folder.path(), &mut undisturbed).unwrap();
+        assert!(undisturbed.done.values().all(|times| *times == 1));
+        effects += undisturbed.done.len();
+        for killed_at in 1..=undisturbed.points {
+            let torn: &[bool] = if fresh.failing.is_empty() { &[false, true] } else { &[false] };
+            for &is_torn in torn {
+                let folder = self::folder();
+                begin(folder.path(), &plan);
+                let mut world = Recorded { killed_at: Some(killed_at), ..fresh.clone() };
+                assert_eq!(go_on(folder.path(), &mut world), None);
+                if is_torn {
+                    tear(folder.path());
+                }
+                world.killed_at = None;
+                let resumed = go_on(folder.path(), &mut world);
+                let failing = &fresh.failing;
+                assert_eq!(resumed, Some(exit), "{failing:?} killed at {killed_at}, torn: {is_torn}");
+                assert_eq!(world.done, undisturbed.done, "{failing:?} killed at {killed_at}, torn: {is_torn}");
+                kills += 1;
+            }
+        }
+    }
+    eprintln!("{kills} kills, {effects} effects each done exactly once, 100 % resumed");
+    assert!(kills > 1_000);
+}
+
+/// What a line looks like whose writer was killed in the middle.
+fn tear(folder: &Path) {
+    let path = folder.join(format!("{RUN}.jsonl"));
+    let mut text = fs::read(&path).unwrap();
+    text.extend(b"{\"at\":\"2025-01-17T14:00:00Z\",\"event\":\"doi");
+    fs::write(path, text).unwrap();
+}
+
+#[test]
+fn what_cannot_be_done_is_taken_back_where_the_plan_says_so() {
+    let plan = plans::planned(None, "1.2.4", &plans::observed()).unwrap();
+    for step in &plan.steps {
+        let folder = self::folder();
+        begin(folder.path(), &plan);
+        let mut world = Recorded { failing: [step.id.clone()].into(), ..Recorded::default() };
+        let exit = go_on(folder.path(), &mut world).unwrap();
+        let expected = match (step.on_failure, step.id.as_str()) {
+            (OnFailure::GoBack, _) => Exit::RolledBack,
+            (OnFailure::Stop, "3.2.status" | "3.3.review") => Exit::Failed,
+            (OnFailure::Stop, _) => Exit::Changed,
+        };
+        assert_eq!(exit, expected, "{}", step.id);
+    }
+}
+
+#[test]
+fn a_way_back_that_fails_is_told_and_can_be_tried_again() {
+    let plan = plans::planned(None, "1.2.4", &plans::observed()).unwrap();
+    let folder = self::folder();
+    begin(folder.path(), &plan);
+    let failing = ["4.4.rollout".to_owned(), "rollback.2.helm".to_owned()].into();
+    let mut world = Recorded { failing, ..Recorded::default() };
+    assert_eq!(go_on(folder.path(), &mut world), Some(Exit::RollbackFailed));
+    world.failing.clear();
+    assert_eq!(go_on(folder.path(), &mut world), Some(Exit::RolledBack), "once it was turned back it stays so");
+}
+
+#[test]
+fn what_somebody_took_back_meanwhile_is_not_done_over() {
+    let plan = plans::planned(None, "1.2.4", &plans::observed()).unwrap();
+    let folder = self::folder();
+    begin(folder.path(), &plan);
+    let mut world = Recorded { failing: ["6.smoke".to_owned()].into(), ..Recorded::default() };
+    assert_eq!(go_on(folder.path(), &mut world), Some(Exit::Changed));
+    world.done.retain(|action, _| !action.contains("helm_upgrade"));
+    world.failing.clear();
+    assert_eq!(go_on(folder.path(), &mut world), Some(Exit::RolledBack));
+    assert!(world.done.keys().all(|action| !action.contains("helm_upgrade")));
+}
+
+#[test]
+fn a_journal_that_was_changed_is_refused() {
+    let plan = plans::planned(None, "1.2.4", &plans::observed()).unwrap();
+    let folder = self::folder();
+    begin(folder.path(), &plan);
+    go_on(folder.path(), &mut Recorded::default()).unwrap();
+    let path = folder.path().join(format!("{RUN}.jsonl"));
+    let text = fs::read_to_string(&path).unwrap();
+    let changed: Vec<_> = text.lines().enumerate().filter(|(number, _)| *number != 3).map(|(_, line)| line).collect();
+    fs::write(&path, changed.join("\n") + "\n").unwrap();
+    let refused = Journal::open(folder.path(), RUN).unwrap_err();
+    insta::assert_snapshot!(refused, @"the journal of 20250117-140000-0000 was changed: line 4");
+}
+
+#[test]
+fn a_journal_that_cannot_be_written_stops_before_anything_is_done() {
+    let plan = plans::planned(None, "1.2.4", &plans::observed()).unwrap();
+    let folder = self::folder();
+    begin(folder.path(), &plan);
+    let mut journal = Journal::open(folder.path(), RUN).unwrap();
+    journal.file = OpenOptions::new().read(true).open(folder.path().join(format!("{RUN}.jsonl"))).unwrap();
+    let mut world = Recorded::default();
+    let failed = execute(&mut journal, &mut world, &Stop::never(), |_| {}).now_or_never().unwrap().unwrap_err();
+    assert!(failed.to_string().starts_with("the journal of 20250117-140000-0000 cannot be written"), "{failed}");
+    assert!(world.done.is_empty());
+}

@@ -1,0 +1,61 @@
+//! A world that records: what is there, how often each effect was done, and where it is killed.
+
+use super::super::{Standing, Trouble, World};
+use crate::{failure::Failure, journal::Journal, plan::Step};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future,
+};
+
+/// Outlives every run in it.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Recorded {
+    /// How often each effect was done, by its whole action.
+    pub(super) done: BTreeMap<String, u32>,
+    /// Steps that fail before they do anything.
+    pub(super) failing: BTreeSet<String>,
+    /// How many points of a run were passed.
+    pub(super) points: usize,
+    /// The point at which it is killed.
+    pub(super) killed_at: Option<usize>,
+}
+
+impl Recorded {
+    /// A place where a process can be killed: everything before it was done, nothing after it.
+    async fn point(&mut self) {
+        self.points += 1;
+        if self.killed_at == Some(self.points) {
+            future::pending::<()>().await;
+        }
+    }
+}
+
+fn key(step: &Step) -> String {
+    serde_json::to_string(&step.does).unwrap()
+}
+
+impl World for Recorded {
+    async fn boundary(&mut self, _: &Journal, _: &Step) -> Result<(), Failure> {
+        self.point().await;
+        Ok(())
+    }
+
+    async fn check(&mut self, step: &Step) -> Result<Standing, Trouble> {
+        self.point().await;
+        let is_there = self.done.contains_key(&key(step));
+        self.point().await;
+        Ok(if is_there { Standing::Present("it is there".into()) } else { Standing::Absent })
+    }
+
+    async fn apply(&mut self, step: &Step) -> Result<String, Trouble> {
+        self.point().await;
+        if self.failing.contains(&step.id) {
+            return Err(Trouble::new("it was told to"));
+        }
+        if !step.does.is_question() {
+            *self.done.entry(key(step)).or_default() += 1;
+        }
+        self.point().await;
+        Ok(String::new())
+    }
+}

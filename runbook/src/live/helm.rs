@@ -1,0 +1,126 @@
+//! Step 4 and rollback option 1 by helm.
+
+use super::Live;
+use crate::{
+    execute::{Standing, Trouble},
+    plan::Release,
+    programs::{CallError, helm, helm::Helm},
+};
+use serde::Deserialize;
+use similar::TextDiff;
+use std::path::Path;
+
+/// One line of helm's history.
+#[derive(Debug, Deserialize)]
+struct Listed {
+    revision: u32,
+    status: String,
+    #[serde(default)]
+    description: String,
+}
+
+impl Live<'_> {
+    fn helm(&self) -> Helm<'_> {
+        Helm(self.request.cluster)
+    }
+
+    /// The newest; none: no such release.
+    async fn newest(&self, release: &str) -> Result<Option<Listed>, Trouble> {
+        match self.helm().history(release).run().await {
+            Ok(text) => {
+                let all: Vec<Listed> = serde_json::from_str(&text)
+                    .map_err(|error| Trouble::new(format!("helm's history cannot be read: {error}")))?;
+                Ok(all.into_iter().next_back())
+            }
+            Err(CallError::Failed { said, .. }) if said.contains("not found") => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// As helm prints it for people.
+    pub(super) async fn helm_history(&self, release: &str) -> Result<String, Trouble> {
+        let said = self.helm().call(["history", release, "-n", &self.request.cluster.namespace]).run().await?;
+        Ok(said.trim_end().to_owned())
+    }
+
+    pub(super) async fn is_healed(&self, release: &str, revision: u32) -> Result<Standing, Trouble> {
+        let newest = self.newest(release).await?;
+        let healed = newest.filter(|newest| newest.revision > revision && !newest.status.starts_with("pending-"));
+        Ok(healed.map_or(Standing::Absent, |newest| Standing::Present(format!("revision {}", newest.revision))))
+    }
+
+    /// The newest revision is rolled out, is this version, and is not older than what was planned.
+    pub(super) async fn is_released(&self, release: &str, version: &str, planned: u32) -> Result<Standing, Trouble> {
+        let Some(newest) = self.newest(release).await? else { return Ok(Standing::Absent) };
+        let Listed { revision, status, description } = newest;
+        if revision < planned || status.starts_with("pending-") {
+            return Ok(Standing::Absent);
+        }
+        if status != "deployed" {
+            return Err(Trouble { why: format!("revision {revision} is {status}"), evidence: description });
+        }
+        let values = self.helm().values(release, revision).run().await?;
+        let values: serde_json::Value = serde_json::from_str(&values).unwrap_or_default();
+        if values["image"]["tag"] == version {
+            return Ok(Standing::Present(format!("revision {revision} is deployed: {version}")));
+        }
+        Err(Trouble::new(format!("somebody else made revision {revision} meanwhile: {}", values["image"]["tag"])))
+    }
+
+    pub(super) async fn helm_lint(&self, chart: &Path) -> Result<String, Trouble> {
+        let said = helm::lint(&chart.display().to_string()).within(self.folder).run().await?;
+        Ok(said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().to_owned())
+    }
+
+    /// Rendered, and compared with what the newest revision rendered.
+    pub(super) async fn helm_difference(&self, release: &Release, version: &str) -> Result<String, Trouble> {
+        let rendered = self.helm().template(release, &self.set(version)).within(self.folder).run().await?;
+        let deployed = match self.newest(&release.name).await? {
+            Some(newest) => self.helm().manifest(&release.name, newest.revision).run().await?,
+            None => String::new(),
+        };
+        let [old, new] = [deployed, rendered].map(|text| without_tests(&text));
+        let diff = TextDiff::from_lines(&old, &new);
+        let changed = diff.unified_diff().context_radius(1).to_string();
+        Ok(if changed.is_empty() { "nothing differs".to_owned() } else { changed.trim_end().to_owned() })
+    }
+
+    fn set(&self, version: &str) -> Vec<String> {
+        helm::set(version, self.request.repository().as_deref())
+    }
+
+    pub(super) async fn helm_upgrade(
+        &self,
+        release: &Release,
+        version: &str,
+        planned: u32,
+        force_conflicts: bool,
+    ) -> Result<String, Trouble> {
+        let newest = self.newest(&release.name).await?;
+        let pending = newest.filter(|newest| newest.status.starts_with("pending-"));
+        if let Some(pending) = pending {
+            // Begun by this run before it was interrupted: its own manifests are applied once more, and helm's memory
+            // gets its end. Somebody else's would have another number.
+            if pending.revision != planned {
+                let why = format!("revision {} is {}, and is not this run's", pending.revision, pending.status);
+                return Err(Trouble::new(why));
+            }
+            self.report.note(&format!("revision {planned} was left {}: it is gone on with", pending.status));
+            return self.helm_rollback(&release.name, planned).await;
+        }
+        let call = self.helm().upgrade(release, &self.set(version), force_conflicts).within(self.folder);
+        self.beside_the_rollout(&call).await
+    }
+
+    pub(super) async fn helm_rollback(&self, release: &str, to: u32) -> Result<String, Trouble> {
+        self.beside_the_rollout(&self.helm().rollback(release, to)).await
+    }
+}
+
+/// helm's manifests of a release have no hooks, and no comment that only says where a part came from.
+fn without_tests(manifests: &str) -> String {
+    let parts = manifests.split("\n---").filter(|part| !part.contains("helm.sh/hook"));
+    let lines = parts.flat_map(str::lines).map(str::trim_end);
+    let lines = lines.filter(|line| !line.is_empty() && *line != "---" && !line.starts_with("# Source:"));
+    lines.fold(String::new(), |text, line| text + line + "\n")
+}

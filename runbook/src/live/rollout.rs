@@ -1,0 +1,176 @@
+//! A rollout as it goes on: the tree below the step, and the end of it as soon as it is sure to fail.
+
+use super::{Live, lost};
+use crate::{
+    execute::Trouble,
+    programs::{Call, Ran},
+    redact::redact,
+    time,
+};
+use rollout::{Doom, Standing, Watch};
+use std::{collections::BTreeMap, fs, time::Duration};
+use tokio::time::{Instant, timeout};
+
+/// What the document gives a rollout.
+const LIMIT: Duration = Duration::from_mins(10);
+/// Some dooms are a matter of time alone, so it is judged also when nothing happens.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Why a call was ended.
+enum Ended {
+    Doomed(Vec<Doom>, String),
+    LostLock(String),
+}
+
+impl Live<'_> {
+    /// Runs what changes the Deployments while they are watched. A rollout that is sure to fail ends it, and so does the
+    /// loss of the lock: somebody else may be changing them now.
+    pub(super) async fn beside_the_rollout(&self, call: &Call) -> Result<String, Trouble> {
+        let ended = async {
+            tokio::select! {
+                (dooms, evidence) = self.doomed() => Ended::Doomed(dooms, evidence),
+                why = self.lost_lock() => Ended::LostLock(why),
+            }
+        };
+        match call.run_unless(ended).await {
+            Ran::Ended(ended) => Ok(last_lines(&ended?)),
+            Ran::Happened(Ended::Doomed(dooms, evidence)) => Err(trouble(&dooms, evidence)),
+            Ran::Happened(Ended::LostLock(why)) => Err(lost(&why).into()),
+        }
+    }
+
+    async fn lost_lock(&self) -> String {
+        match &self.lock {
+            Some(lock) => lock.lost().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn watch(&self) -> Watch {
+        Watch::start(&self.client, &self.request.cluster.namespace, &self.request.service_names())
+    }
+
+    /// Ends when a rollout that begins from now on is sure to fail; what failed before does not count.
+    async fn doomed(&self) -> (Vec<Doom>, String) {
+        let mut watch = self.watch();
+        let mut before: Option<BTreeMap<String, Option<u64>>> = None;
+        let mut observed = None;
+        loop {
+            match timeout(TICK, watch.next()).await {
+                Ok(Some(view)) => observed = Some(view.observed),
+                Ok(None) => std::future::pending().await,
+                Err(_) => {}
+            }
+            let Some(observed) = &observed else { continue };
+            let standing = rollout::standing(observed, time::now());
+            let before = before.get_or_insert_with(|| revisions(&standing));
+            self.report.tree(&standing);
+            let is_new = |doom: &&Doom| {
+                let newest = |known: &BTreeMap<String, Option<u64>>| known.get(&doom.service).copied().flatten();
+                newest(&revisions(&standing)) != newest(before)
+            };
+            let dooms: Vec<_> = standing.dooms().filter(is_new).cloned().collect();
+            if !dooms.is_empty() {
+                let evidence = self.evidence(observed, &standing).await;
+                return (dooms, evidence);
+            }
+        }
+    }
+
+    /// Waits until every service is rolled out.
+    pub(super) async fn rolled_out(&self, services: &[String]) -> Result<String, Trouble> {
+        let (mut watch, start) = (self.watch(), Instant::now());
+        let (mut observed, mut standing) = (None, None);
+        while start.elapsed() < LIMIT {
+            match timeout(TICK, watch.next()).await {
+                Ok(Some(view)) => observed = Some(view.observed),
+                Ok(None) => return Err(Trouble::new("the cluster cannot be watched any more")),
+                Err(_) => {}
+            }
+            if self.lock.as_ref().is_some_and(|lock| !lock.is_held()) {
+                return Err(lost(&self.lost_lock().await).into());
+            }
+            let Some(observed) = &observed else { continue };
+            let now = standing.insert(rollout::standing(observed, time::now()));
+            self.report.tree(now);
+            let dooms: Vec<_> = now.dooms().cloned().collect();
+            if !dooms.is_empty() {
+                let evidence = self.evidence(observed, now).await;
+                return Err(trouble(&dooms, evidence));
+            }
+            if now.is_complete() {
+                let lines = services.iter().map(|name| format!("deployment \"{name}\" successfully rolled out"));
+                return Ok(lines.collect::<Vec<_>>().join("\n"));
+            }
+        }
+        let lines = standing.iter().flat_map(|standing| &standing.services).map(waits);
+        let evidence = lines.collect::<Vec<_>>().join("\n");
+        Err(Trouble { why: format!("not rolled out within {} min", LIMIT.as_secs() / 60), evidence })
+    }
+}
+
+/// Of a log, in the run's own output; the file has more.
+const LOG_LINES: usize = 10;
+
+impl Live<'_> {
+    /// Saved before a way back deletes it: all of it in a file, what people look at first in lines.
+    async fn evidence(&self, observed: &rollout::Observed, standing: &Standing) -> String {
+        let found = rollout::evidence(&self.client, observed, standing).await;
+        let name = format!(".runbook/evidence/{}-{}.json", self.request.name, backup::rds::stamp(found.at));
+        let path = self.folder.join(&name);
+        let text = serde_json::to_vec_pretty(&found).unwrap_or_default();
+        let saved = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&path, text));
+        let file = match saved {
+            Ok(()) => format!("saved in {name}"),
+            Err(error) => format!("{name} cannot be written: {error}"),
+        };
+        let lines = found.services.iter().flat_map(lines);
+        lines.chain([file]).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Events, and the ends of logs.
+fn lines(service: &rollout::ServiceEvidence) -> Vec<String> {
+    let event = |event: &rollout::EventLine| format!("  {} ×{}: {}", event.reason, event.count, event.message);
+    let mut lines: Vec<_> = service.events.iter().map(event).collect();
+    for pod in &service.pods {
+        lines.push(pod.name.clone());
+        lines.extend(pod.events.iter().map(event));
+        for log in &pod.logs {
+            let cut = log.lines.len().saturating_sub(LOG_LINES);
+            lines.extend(log.lines[cut..].iter().map(|line| format!("  | {line}")));
+        }
+    }
+    lines.iter().map(|line| redact(line, &[])).collect()
+}
+
+/// The newest revision of each service.
+fn revisions(standing: &Standing) -> BTreeMap<String, Option<u64>> {
+    let newest = |service: &rollout::Service| {
+        let newest = service.revisions.iter().find(|revision| revision.is_newest);
+        (service.name.clone(), newest.and_then(|revision| revision.number))
+    };
+    standing.services.iter().map(newest).collect()
+}
+
+fn waits(service: &rollout::Service) -> String {
+    match &service.state {
+        rollout::State::Waiting { why } => format!("{}: {why}", service.name),
+        state => format!("{}: {state:?}", service.name),
+    }
+}
+
+fn trouble(dooms: &[Doom], evidence: String) -> Trouble {
+    let why = dooms.iter().map(|doom| format!("{}: {} ({})", doom.service, doom.evidence, doom.cause));
+    let cures = dooms.iter().map(|doom| format!("cure: {}", doom.cure));
+    let mut lines: Vec<_> = cures.collect();
+    lines.dedup();
+    Trouble { why: why.collect::<Vec<_>>().join("; "), evidence: [lines.join("\n"), evidence].join("\n") }
+}
+
+/// Of what helm prints at length, the state of the release; of kubectl all that there is.
+fn last_lines(said: &str) -> String {
+    let kept = ["STATUS:", "REVISION:", "Rollback was a success"];
+    let lines: Vec<_> = said.lines().filter(|line| kept.iter().any(|start| line.starts_with(start))).collect();
+    if lines.is_empty() { said.trim_end().to_owned() } else { lines.join("\n") }
+}

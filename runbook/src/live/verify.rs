@@ -1,0 +1,205 @@
+//! Steps 5 and 6: what the pods say, what the world is answered, and the smoke test.
+
+use super::Live;
+use crate::{execute::Trouble, observe::tag, programs::Call};
+use futures_util::future::join_all;
+use k8s_openapi::api::core::v1::Pod;
+use kube::{
+    Api,
+    api::{ListParams, LogParams},
+};
+use serde_json::Value;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// A load balancer learns of new pods a moment later than the cluster.
+const SETTLED: Duration = Duration::from_secs(30);
+const AGAIN: Duration = Duration::from_secs(1);
+const SMOKE: Duration = Duration::from_mins(5);
+const LOG_LINES: i64 = 100;
+/// The document's login, which no installation has.
+const LOGIN: &str = r#"{"email":"test@example.com","password":"test123"}"#;
+
+impl Live<'_> {
+    pub(super) async fn all_pods(&self) -> Result<Vec<(String, Pod)>, Trouble> {
+        let api = Api::<Pod>::namespaced(self.client.clone(), &self.request.cluster.namespace);
+        let all = api.list(&ListParams::default()).await.map_err(|error| said("pods", &error))?;
+        let is_there = |pod: &Pod| pod.metadata.deletion_timestamp.is_none();
+        let of = |pod: Pod| {
+            let containers = &pod.spec.as_ref()?.containers;
+            let named = |(name, _): &&(String, _)| containers.iter().any(|container| container.name == **name);
+            let (name, _) = self.request.services.iter().find(named)?;
+            Some((name.clone(), pod))
+        };
+        Ok(all.items.into_iter().filter(is_there).filter_map(of).collect())
+    }
+
+    /// Every pod of every service: image, digest, READY, restarts, and the version on its own `/health`.
+    pub(super) async fn pods(&self, version: &str) -> Result<String, Trouble> {
+        let pods = self.all_pods().await?;
+        let looked = join_all(pods.iter().map(|(service, pod)| self.pod(service, pod, version))).await;
+        let (mut lines, mut wrong) = (vec![], vec![]);
+        for found in looked {
+            match found {
+                Ok(line) => lines.push(line),
+                Err(line) => wrong.push(line),
+            }
+        }
+        let missing =
+            self.request.service_names().into_iter().filter(|name| !pods.iter().any(|(known, _)| known == name));
+        wrong.extend(missing.map(|name| format!("{name} has no pod")));
+        wrong.extend(several_digests(&pods));
+        lines.sort();
+        match wrong.first() {
+            None => Ok(lines.join("\n")),
+            Some(first) => Err(Trouble { why: first.clone(), evidence: [wrong, lines].concat().join("\n") }),
+        }
+    }
+
+    async fn pod(&self, service: &str, pod: &Pod, version: &str) -> Result<String, String> {
+        let name = pod.metadata.name.as_deref().unwrap_or_default();
+        let status = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
+        let status = status.into_iter().flatten().find(|status| status.name == service);
+        let Some(status) = status else { return Err(format!("{name}: its container has not started")) };
+        let (ready, restarts, image) = (status.ready, status.restart_count, &status.image);
+        let line = format!("{name}  {}/1  {restarts} restarts  {}", u8::from(ready), short(&status.image_id));
+        if !ready || restarts > 0 || tag(image) != version {
+            return Err(format!("{line}  {image}"));
+        }
+        let said = self.health_of(name).await.map_err(|why| format!("{name}: /health: {why}"))?;
+        match said["version"].as_str() {
+            Some(found) if found == version => Ok(format!("{line}  {found}")),
+            found => Err(format!("{name}: /health says version {}", found.unwrap_or("none"))),
+        }
+    }
+
+    /// By way of the API server, so that no pod has to be reachable from here.
+    async fn health_of(&self, pod: &str) -> Result<Value, String> {
+        let path = format!("/api/v1/namespaces/{}/pods/{pod}:3000/proxy/health", self.request.cluster.namespace);
+        let said = self.kubectl().call(["get", "--raw", &path]).run().await.map_err(|error| error.to_string())?;
+        serde_json::from_str(&said).map_err(|_| format!("no JSON: {said}"))
+    }
+
+    fn url(&self) -> &str {
+        self.request.environment.url.trim_end_matches('/')
+    }
+
+    /// From outside, until the load balancer has heard of the new pods.
+    pub(super) async fn health(&self, version: &str) -> Result<String, Trouble> {
+        let start = Instant::now();
+        loop {
+            let said = curl(&[&format!("{}/v1/health", self.url())]).await;
+            let wrong = match &said {
+                Ok((200, body)) => {
+                    let found: Value = serde_json::from_str(body).unwrap_or_default();
+                    match (found["status"].as_str(), found["version"].as_str()) {
+                        (Some("healthy"), Some(known)) if known == version => return Ok(body.clone()),
+                        (status, known) => format!("status {status:?}, version {known:?}, and {version} was expected"),
+                    }
+                }
+                Ok((code, body)) => format!("it answers {code}: {body}"),
+                Err(trouble) => trouble.why.clone(),
+            };
+            if start.elapsed() > SETTLED {
+                return Err(Trouble::new(format!("{}/v1/health: {wrong}", self.url())));
+            }
+            sleep(AGAIN).await;
+        }
+    }
+
+    /// The document's login must be refused as one whose password is wrong, and users are told to nobody without a token.
+    pub(super) async fn endpoints(&self) -> Result<String, Trouble> {
+        let login = format!("{}/v1/auth/login", self.url());
+        let json = "Content-Type: application/json";
+        let (code, body) = curl(&["-X", "POST", &login, "-H", json, "-d", LOGIN]).await?;
+        if code != 401 || !body.contains("bad_credentials") {
+            return Err(Trouble { why: format!("{login} answers {code}, and 401 was expected"), evidence: body });
+        }
+        let users = format!("{}/v1/users?limit=5", self.url());
+        let token = std::env::var("TEST_TOKEN").ok();
+        let header = token.as_ref().map(|token| format!("Authorization: Bearer {token}"));
+        let with_token: Vec<&str> = header.iter().flat_map(|header| ["-H", header.as_str()]).collect();
+        let (code, body) = curl(&[&[users.as_str()], &with_token[..]].concat()).await?;
+        let expected = if token.is_some() { 200 } else { 401 };
+        if code != expected {
+            return Err(Trouble {
+                why: format!("{users} answers {code}, and {expected} was expected"),
+                evidence: body,
+            });
+        }
+        Ok(format!("login: 401 bad_credentials\nusers: {code}"))
+    }
+
+    /// Of the pods that run now: whatever they call an error is new, as they are.
+    pub(super) async fn logs(&self) -> Result<String, Trouble> {
+        let api = Api::<Pod>::namespaced(self.client.clone(), &self.request.cluster.namespace);
+        let mut pods = self.all_pods().await?;
+        // What has not started has no logs.
+        pods.retain(|(_, pod)| image_id(pod).is_some());
+        let logs = pods.iter().map(async |(service, pod)| {
+            let name = pod.metadata.name.clone().unwrap_or_default();
+            let asked =
+                LogParams { container: Some(service.clone()), tail_lines: Some(LOG_LINES), ..LogParams::default() };
+            let text = api.logs(&name, &asked).await.map_err(|error| said(&name, &error))?;
+            let errors = text.lines().filter(|line| is_error(line)).map(|line| format!("{name}: {line}"));
+            Ok::<_, Trouble>(errors.collect::<Vec<_>>())
+        });
+        let errors = join_all(logs).await.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
+        match errors.len() {
+            0 => Ok(format!("no error in the last {LOG_LINES} lines of {} pods", pods.len())),
+            count => Err(Trouble { why: format!("{count} errors in the logs"), evidence: errors.join("\n") }),
+        }
+    }
+
+    /// 8 of 8, with the operator's own EAP_SMOKE_KEY.
+    pub(super) async fn smoke(&self) -> Result<String, Trouble> {
+        let words = ["run", "--silent", "test:smoke", "--", &format!("--env={}", self.request.name)];
+        let said = Call::new("npm").args(words).within(self.folder).limit(SMOKE).run().await?;
+        if said.contains("8 of 8") { Ok(said.trim_end().to_owned()) } else { Err(Trouble::new(said)) }
+    }
+}
+
+/// Status and body.
+async fn curl(words: &[&str]) -> Result<(u16, String), Trouble> {
+    let call =
+        Call::new("curl").args(["--silent", "--show-error", "--max-time", "10", "--write-out", "\n%{http_code}"]);
+    let said = call.args(words.to_vec()).run().await?;
+    let (body, code) = said.rsplit_once('\n').unwrap_or(("", &said));
+    Ok((code.parse().unwrap_or_default(), body.to_owned()))
+}
+
+fn is_error(line: &str) -> bool {
+    let level = serde_json::from_str::<Value>(line).ok().and_then(|line| Some(line["level"].as_str()?.to_owned()));
+    level.map_or_else(|| line.contains(" ERROR "), |level| level.eq_ignore_ascii_case("error"))
+}
+
+/// A tag may have been pushed twice: then pods of one service are not the same.
+fn several_digests(pods: &[(String, Pod)]) -> Option<String> {
+    let one = |(service, pod): &(String, Pod)| Some((service.clone(), image_id(pod)?.to_owned()));
+    let mut ids: Vec<_> = pods.iter().filter_map(one).collect();
+    ids.sort();
+    ids.dedup();
+    let twice = ids.windows(2).find(|pair| pair[0].0 == pair[1].0)?;
+    Some(format!("{} runs two images of one tag: {} and {}", twice[0].0, short(&twice[0].1), short(&twice[1].1)))
+}
+
+/// None: its container has not started.
+fn image_id(pod: &Pod) -> Option<&str> {
+    let status = pod.status.as_ref()?.container_statuses.as_ref()?.first()?;
+    Some(status.image_id.as_str()).filter(|id| !id.is_empty())
+}
+
+/// The server's own words.
+fn said(what: &str, error: &kube::Error) -> Trouble {
+    let message = match error {
+        kube::Error::Api(status) => status.message.clone(),
+        error => error.to_string(),
+    };
+    Trouble::new(format!("{what}: {message}"))
+}
+
+/// The first twelve digits of a digest, as docker shows it.
+fn short(image_id: &str) -> &str {
+    let digest = image_id.rsplit_once("sha256:").map_or(image_id, |(_, digest)| digest);
+    digest.get(..12).unwrap_or(digest)
+}

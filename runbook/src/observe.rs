@@ -1,0 +1,173 @@
+//! What is, before anything is planned. Nothing here changes anything.
+
+mod deployed;
+mod release;
+pub(crate) mod schema;
+pub(crate) mod source;
+
+use crate::{failure::Failure, request::Request};
+use jiff::Timestamp;
+use semver::Version;
+use std::{collections::BTreeMap, path::Path};
+
+/// Looks at everything that a change to this environment depends on; `version` is the one whose files are compared with
+/// the database, none: those that are there.
+pub(crate) async fn observe(
+    folder: &Path,
+    request: &Request<'_>,
+    version: Option<&Version>,
+) -> Result<Observed, Failure> {
+    let commit = match version {
+        Some(version) => source::commit(folder, version).await?,
+        None => source::head(folder).await?,
+    };
+    let (helm, deployed, schema) = tokio::join!(
+        release::observe(request.cluster),
+        deployed::observe(request.cluster, request.services),
+        schema::observe(folder, request.environment, commit.as_deref()),
+    );
+    Ok(Observed { commit, helm: helm?, deployed: deployed?, schema: schema?, ..Observed::default() })
+}
+
+/// Everything that a plan is made from besides the request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Observed {
+    /// The commit of the wanted version, in full.
+    pub(crate) commit: Option<String>,
+    pub(crate) helm: Helm,
+    /// By service; a missing one is not deployed yet.
+    pub(crate) deployed: BTreeMap<String, Deployed>,
+    /// None: the runbook does not reach the database.
+    pub(crate) schema: Option<Schema>,
+    /// What this tool has seen to work: helm's revisions whose verification was passed, oldest first.
+    pub(crate) verified: Vec<u32>,
+    /// Versions that were rolled back, with why.
+    pub(crate) blocked: BTreeMap<String, String>,
+}
+
+/// helm, and the release.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Helm {
+    /// 3 or 4; 0: there is none.
+    pub(crate) major: u64,
+    /// Oldest first; empty: no such release.
+    pub(crate) revisions: Vec<Revision>,
+}
+
+/// One revision of the release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Revision {
+    pub(crate) number: u32,
+    /// As helm says it: `deployed`, `superseded`, `pending-upgrade`, …
+    pub(crate) status: String,
+    /// The tag in its values.
+    pub(crate) version: String,
+    /// The newest migration that its images need; none: it does not say.
+    pub(crate) schema_needs: Option<String>,
+    /// When helm last wrote it.
+    pub(crate) updated: Timestamp,
+}
+
+/// A service as it is deployed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Deployed {
+    /// With its tag.
+    pub(crate) image: String,
+    /// Of the Deployment.
+    pub(crate) revision: i64,
+    /// What ran before, oldest first, as far as ReplicaSets are left.
+    pub(crate) history: Vec<Past>,
+    /// Fields that somebody took from helm, by who took them: `kubectl-set`, `kubectl-scale`, …
+    pub(crate) taken_by: Vec<String>,
+}
+
+/// An older ReplicaSet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Past {
+    pub(crate) revision: i64,
+    pub(crate) image: String,
+    pub(crate) schema_needs: Option<String>,
+}
+
+/// The database, compared with the files of the wanted version.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Schema {
+    /// In the order in which they run.
+    pub(crate) pending: Vec<Migration>,
+    /// Whose text is another one now.
+    pub(crate) changed: Vec<String>,
+    /// Names of all that are in the database.
+    pub(crate) applied: Vec<String>,
+    /// The oldest image that can run now, and the file that says so.
+    pub(crate) oldest_app: Option<(Version, String)>,
+    /// Services that were seen within two minutes, as `auth-service 1.2.3`.
+    pub(crate) running: Vec<String>,
+}
+
+/// A file that is not applied yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Migration {
+    pub(crate) name: String,
+    /// The oldest image that can run after it.
+    pub(crate) oldest_app: Option<Version>,
+    /// Whether there is a `.down.sql`.
+    pub(crate) has_down: bool,
+}
+
+impl Deployed {
+    /// The tag of its image.
+    pub(crate) fn version(&self) -> &str {
+        tag(&self.image)
+    }
+}
+
+/// What stands behind the last colon of an image's name; a registry's port has a slash behind it.
+pub(crate) fn tag(image: &str) -> &str {
+    let name = image.split('@').next().unwrap_or(image);
+    name.rsplit_once(':').map(|(_, tag)| tag).filter(|tag| !tag.contains('/')).unwrap_or("latest")
+}
+
+impl Helm {
+    /// The one that counts.
+    pub(crate) fn newest(&self) -> Option<&Revision> {
+        self.revisions.last()
+    }
+
+    /// The number that the next one gets.
+    pub(crate) fn next(&self) -> u32 {
+        self.newest().map_or(1, |revision| revision.number + 1)
+    }
+
+    /// Of a number.
+    pub(crate) fn revision(&self, number: u32) -> Option<&Revision> {
+        self.revisions.iter().find(|revision| revision.number == number)
+    }
+
+    /// What serves: the newest that was rolled out, whatever came after it.
+    pub(crate) fn serving(&self) -> Option<&Revision> {
+        self.revisions.iter().rev().find(|revision| revision.status == "deployed")
+    }
+}
+
+impl Revision {
+    /// helm began it, and did not say how it ended.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.status.starts_with("pending-")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_is_not_the_port_of_a_registry() {
+        for (image, expected) in [
+            ("api-platform/auth-service:1.2.3", "1.2.3"),
+            ("localhost:5000/api-platform/auth-service", "latest"),
+            ("localhost:5000/api-platform/auth-service:1.2.3@sha256:00", "1.2.3"),
+        ] {
+            assert_eq!(tag(image), expected);
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! Steps 3 to 6 for a version.
+
+use super::{Action, OnFailure, Plan, Release, Section, Step, kubectl, migrations, rollback};
+use crate::{
+    exit::Exit,
+    failure::Failure,
+    observe::Observed,
+    programs::{helm, helm::Helm},
+    request::{Request, Via},
+};
+use semver::Version;
+use std::path::Path;
+
+/// As the document calls release and chart.
+pub(crate) const RELEASE: &str = "api-platform";
+const CHART: &str = "helm/api-platform";
+
+/// The whole change that brings a version, or why there is none.
+pub(crate) fn deploy(request: &Request<'_>, version: &Version, observed: &Observed) -> Result<Plan, Failure> {
+    let wanted = version.to_string();
+    refuse_blocked(request, &wanted, observed)?;
+    let via = request.via.unwrap_or(Via::Helm);
+    if is_there(request, &wanted, observed, via) {
+        let what = format!("{} is at {wanted} already", request.name);
+        return Err(Failure { exit: Exit::NothingToDo, ..Failure::refused(what) }
+            .cured_by(format!("runbook verify {}", request.name)));
+    }
+    let mut steps = migrations::steps(request, &wanted, observed)?;
+    let back = match via {
+        Via::Helm => {
+            steps.extend(by_helm(request, &wanted, observed)?);
+            rollback::way_back_by_helm(request, observed)
+        }
+        Via::Kubectl => {
+            steps.extend(kubectl::deploy(request, &wanted)?);
+            kubectl::way_back(request, observed)
+        }
+    };
+    steps.extend(verify(request, &wanted));
+    let words = if via == Via::Kubectl { " --via kubectl" } else { "" };
+    Ok(Plan {
+        environment: request.name.to_owned(),
+        command: format!("runbook deploy {} --version {wanted}{words}", request.name),
+        notices: notices(request, observed, via),
+        from: from(observed),
+        version: wanted,
+        steps,
+        back,
+    })
+}
+
+/// What serves now; none where services differ, or none is there.
+pub(super) fn from(observed: &Observed) -> Option<String> {
+    let mut versions: Vec<_> = observed.deployed.values().map(|deployed| deployed.version().to_owned()).collect();
+    versions.dedup();
+    if versions.len() == 1 { versions.pop() } else { None }
+}
+
+fn refuse_blocked(request: &Request<'_>, version: &str, observed: &Observed) -> Result<(), Failure> {
+    match observed.blocked.get(version) {
+        Some(why) if request.reason.is_none() => {
+            let what = format!("{version} was rolled back from {}: {why}", request.name);
+            Err(Failure::refused(what)
+                .because("what was wrong with it still is, unless something else changed")
+                .cured_by(format!("runbook deploy {} --version {version} --reason \"WHY IT WORKS NOW\"", request.name)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Every service runs it, nothing is pending, and helm has no unfinished business.
+fn is_there(request: &Request<'_>, version: &str, observed: &Observed, via: Via) -> bool {
+    let runs = |(name, service): &(String, runbook_file::Service)| {
+        observed.deployed.get(name).is_some_and(|deployed| deployed.image == request.image(service, version))
+    };
+    let is_clean = observed.schema.as_ref().is_none_or(|schema| schema.pending.is_empty());
+    let newest = observed.helm.newest();
+    let helm_agrees =
+        via == Via::Kubectl || newest.is_some_and(|newest| newest.status == "deployed" && newest.version == version);
+    request.services.iter().all(runs) && is_clean && helm_agrees
+}
+
+fn notices(request: &Request<'_>, observed: &Observed, via: Via) -> Vec<String> {
+    let mut notices = vec![];
+    if via == Via::Kubectl && observed.helm.newest().is_some() {
+        notices.push(format!(
+            "{RELEASE} is a release of helm: after a change by kubectl its history no longer says what runs"
+        ));
+    }
+    if observed.deployed.is_empty() {
+        notices.push("a first deployment: there is nothing to go back to should it fail".to_owned());
+    }
+    if request.environment.database.is_none() {
+        notices.push("runbook.toml names no database: whether the schema fits is not looked at".to_owned());
+    }
+    notices
+}
+
+/// Step 4 as recommended.
+fn by_helm(request: &Request<'_>, version: &str, observed: &Observed) -> Result<Vec<Step>, Failure> {
+    if request.environment.values.is_empty() {
+        return Err(Failure::refused(format!("{} has no values for helm", request.name)).cured_by(format!(
+            "in runbook.toml, in [environments.{}]: values = \"helm/values-prod.yaml\"",
+            request.name
+        )));
+    }
+    let release = release(request);
+    let helm = Helm(request.cluster);
+    let set = helm::set(version, request.repository().as_deref());
+    let force_conflicts = force_conflicts(observed)?;
+    let heal = rollback::heal(request, &release, observed)?;
+    let revision = observed.helm.next() + u32::from(heal.is_some());
+    let step = |id: &str, title: &str, command: String, does: Action| Step {
+        id: id.to_owned(),
+        section: Section::Deploy,
+        title: title.to_owned(),
+        command,
+        does,
+        undone_by: None,
+        on_failure: OnFailure::Stop,
+    };
+    let chart = Path::new(CHART).to_owned();
+    let lint = step("4.2.lint", "Validate Helm chart", helm::lint(CHART).literal(), Action::HelmLint { chart });
+    let template = helm.template(&release, &set).literal();
+    let render = Action::HelmTemplate { release: release.clone(), version: version.to_owned() };
+    let template = step("4.2.template", "What will differ", template, render);
+    let upgrade = Step {
+        undone_by: observed.helm.serving().map(|serving| helm.rollback(&release.name, serving.number).literal()),
+        on_failure: OnFailure::GoBack,
+        ..step(
+            "4.3.upgrade",
+            "Deploy with rolling update strategy",
+            helm.upgrade(&release, &set, force_conflicts).literal(),
+            Action::HelmUpgrade { release: release.clone(), version: version.to_owned(), revision, force_conflicts },
+        )
+    };
+    Ok([lint, template].into_iter().chain(heal).chain([upgrade, rollout(request)]).collect())
+}
+
+pub(super) fn release(request: &Request<'_>) -> Release {
+    Release { name: RELEASE.to_owned(), chart: CHART.into(), values: request.environment.values.clone() }
+}
+
+/// helm 4 applies server-side, and takes a field from its owner only when told. It is told when the owners are the
+/// document's own kubectl lines; others have their reasons, which nobody here knows.
+fn force_conflicts(observed: &Observed) -> Result<bool, Failure> {
+    const OURS: [&str; 3] = ["kubectl-client-side-apply", "kubectl-rollout", "kubectl-set"];
+    if observed.helm.major < 4 {
+        return Ok(false);
+    }
+    let takers: Vec<_> = observed.deployed.values().flat_map(|deployed| &deployed.taken_by).collect();
+    if let Some(other) = takers.iter().find(|taker| !OURS.contains(&taker.as_str())) {
+        return Err(Failure::refused(format!("{other} owns fields of the Deployments that helm would change"))
+            .because("helm 4 applies server-side, and would take them away from it")
+            .cured_by("kubectl get deployments --show-managed-fields -o yaml"));
+    }
+    Ok(!takers.is_empty())
+}
+
+/// Step 4.4.
+pub(super) fn rollout(request: &Request<'_>) -> Step {
+    let kubectl = crate::programs::kubectl::Kubectl(request.cluster);
+    let lines: Vec<_> = request.services.iter().map(|(name, _)| kubectl.rollout_status(name).literal()).collect();
+    Step {
+        id: "4.4.rollout".to_owned(),
+        section: Section::Deploy,
+        title: "Monitor deployment progress".to_owned(),
+        command: lines.join("\n"),
+        does: Action::Rollout { services: request.service_names() },
+        undone_by: None,
+        on_failure: OnFailure::GoBack,
+    }
+}
+
+/// Steps 5 and 6.
+pub(crate) fn verify(request: &Request<'_>, version: &str) -> Vec<Step> {
+    let url = request.environment.url.trim_end_matches('/');
+    let namespace = &request.cluster.namespace;
+    let kubectl = crate::programs::kubectl::Kubectl(request.cluster);
+    let step = |id: &str, section: Section, title: &str, command: String, does: Action| Step {
+        id: id.to_owned(),
+        section,
+        title: title.to_owned(),
+        command,
+        does,
+        undone_by: None,
+        on_failure: OnFailure::Stop,
+    };
+    let login = format!(
+        "curl -X POST {url}/v1/auth/login -H \"Content-Type: application/json\" -d '{{\"email\":\"test@example.com\",\"password\":\"test123\"}}'\n\
+         curl {url}/v1/users?limit=5 -H \"Authorization: Bearer $TEST_TOKEN\""
+    );
+    let logs: Vec<_> = request.services.iter().map(|(name, _)| kubectl.logs(name).literal()).collect();
+    let pods = kubectl.call(["get", "pods", "-n", namespace]).literal();
+    vec![
+        step("5.1.pods", Section::Verify, "Check pod status", pods, Action::Pods { version: version.to_owned() }),
+        step(
+            "5.2.health",
+            Section::Verify,
+            "Check service health endpoints",
+            format!("curl {url}/v1/health"),
+            Action::Health { version: version.to_owned() },
+        ),
+        step("5.3.endpoints", Section::Verify, "Test critical endpoints", login, Action::Endpoints),
+        step("5.4.logs", Section::Verify, "Check application logs", logs.join("\n"), Action::Logs),
+        step(
+            "5.5.metrics",
+            Section::Verify,
+            "Verify metrics",
+            kubectl
+                .call(["get", "--raw", &format!("/api/v1/namespaces/{namespace}/pods/POD:9090/proxy/metrics")])
+                .literal(),
+            Action::Metrics,
+        ),
+        step("6.smoke", Section::Smoke, "Run automated smoke test suite", smoke_line(request), Action::Smoke),
+    ]
+}
+
+fn smoke_line(request: &Request<'_>) -> String {
+    format!("npm run test:smoke -- --env={}", request.name)
+}

@@ -1,0 +1,93 @@
+//! Step 4 and rollback option 2 by kubectl, the document's alternative.
+
+use super::{Action, OnFailure, Section, Step, deploy::rollout};
+use crate::{
+    failure::Failure,
+    observe::{Deployed, Observed, Past},
+    programs::kubectl::Kubectl,
+    request::Request,
+};
+
+/// Apply the manifests, set the images, and wait. The document names two services; there are three.
+pub(super) fn deploy(request: &Request<'_>, version: &str) -> Result<Vec<Step>, Failure> {
+    let Some(folder) = &request.environment.manifests else {
+        return Err(Failure::refused(format!("{} has no manifests for kubectl", request.name))
+            .cured_by(format!("in runbook.toml, in [environments.{}]: manifests = \"k8s/production\"", request.name)));
+    };
+    let kubectl = Kubectl(request.cluster);
+    let step = |id: &str, title: &str, command: String, undone_by: Option<String>, does: Action| Step {
+        id: id.to_owned(),
+        section: Section::Deploy,
+        title: title.to_owned(),
+        command,
+        does,
+        undone_by,
+        on_failure: OnFailure::GoBack,
+    };
+    let apply = kubectl.apply(&format!("{}/", folder.display())).literal();
+    let mut steps =
+        vec![step("4.1.apply", "Apply Kubernetes manifests", apply, None, Action::Apply { folder: folder.clone() })];
+    for (name, service) in request.services {
+        let image = request.image(service, version);
+        let undo = format!("kubectl rollout undo deployment/{name} -n {}", request.cluster.namespace);
+        let line = kubectl.set_image(name, &image).literal();
+        let does = Action::SetImage { service: name.clone(), image };
+        steps.push(step(&format!("4.2.image.{name}"), &format!("Update the image of {name}"), line, Some(undo), does));
+    }
+    steps.push(rollout(request));
+    Ok(steps)
+}
+
+/// Everything as it was before: by the numbers that the Deployments have now. A service that is new stays.
+pub(super) fn way_back(request: &Request<'_>, observed: &Observed) -> Vec<Step> {
+    let undo = request.service_names().into_iter().filter_map(|name| {
+        let Deployed { revision, image, .. } = observed.deployed.get(&name)?;
+        Some(undo_step(request, &name, *revision, image))
+    });
+    let undo: Vec<_> = undo.collect();
+    if undo.is_empty() { undo } else { undo.into_iter().chain([settle(request)]).collect() }
+}
+
+/// One service back to a revision of its Deployment.
+pub(super) fn undo_step(request: &Request<'_>, service: &str, to: i64, image: &str) -> Step {
+    Step {
+        id: format!("rollback.2.undo.{service}"),
+        section: Section::Rollback,
+        title: format!("Rollback deployment {service}"),
+        command: Kubectl(request.cluster).undo(service, to).literal(),
+        does: Action::Undo { service: service.to_owned(), to, image: image.to_owned() },
+        undone_by: None,
+        on_failure: OnFailure::Stop,
+    }
+}
+
+/// What the document looks at first.
+pub(super) fn history(request: &Request<'_>) -> Step {
+    let kubectl = Kubectl(request.cluster);
+    let lines: Vec<_> = request.services.iter().map(|(name, _)| kubectl.rollout_history(name).literal()).collect();
+    Step {
+        id: "rollback.1.history".to_owned(),
+        section: Section::Rollback,
+        title: "View deployment history".to_owned(),
+        command: lines.join("\n"),
+        does: Action::RolloutHistory { services: request.service_names() },
+        undone_by: None,
+        on_failure: OnFailure::Stop,
+    }
+}
+
+/// Waits until what was undone is there.
+pub(super) fn settle(request: &Request<'_>) -> Step {
+    Step {
+        id: "rollback.3.rollout".to_owned(),
+        section: Section::Rollback,
+        title: "Monitor rollback".to_owned(),
+        on_failure: OnFailure::Stop,
+        ..rollout(request)
+    }
+}
+
+/// The newest ReplicaSet of a service that has another image than the one that runs.
+pub(super) fn before(deployed: &Deployed) -> Option<&Past> {
+    deployed.history.iter().rev().find(|past| past.revision != deployed.revision && past.image != deployed.image)
+}

@@ -1,0 +1,170 @@
+//! The way back: options 1 and 2 of the document's rollback.
+
+use super::{
+    Action, OnFailure, Plan, Release, Section, Step,
+    deploy::{RELEASE, from, release, verify},
+    gate::{self, Candidate},
+    kubectl,
+};
+use crate::{
+    failure::Failure,
+    observe::{Observed, Past, Revision, tag},
+    programs::helm::Helm,
+    request::{Request, Via},
+    time,
+};
+use jiff::SignedDuration;
+
+/// The whole way back, or why there is none.
+pub(crate) fn rollback(request: &Request<'_>, to: Option<u32>, observed: &Observed) -> Result<Plan, Failure> {
+    if observed.deployed.is_empty() {
+        return Err(Failure::refused(format!("nothing is deployed in {}", request.name))
+            .cured_by(format!("runbook deploy {} --version X.Y.Z", request.name)));
+    }
+    let has_release = observed.helm.newest().is_some();
+    match request.via.unwrap_or(if has_release { Via::Helm } else { Via::Kubectl }) {
+        Via::Helm => by_helm(request, to, observed),
+        Via::Kubectl => by_kubectl(request, to, observed),
+    }
+}
+
+fn by_helm(request: &Request<'_>, to: Option<u32>, observed: &Observed) -> Result<Plan, Failure> {
+    let target = match to {
+        Some(number) => observed.helm.revision(number).ok_or_else(|| {
+            Failure::refused(format!("helm remembers no revision {number} of {RELEASE}"))
+                .cured_by(Helm(request.cluster).call(["history", RELEASE, "-n", &request.cluster.namespace]).literal())
+        })?,
+        None => target(observed).ok_or_else(|| no_target(request))?,
+    };
+    let Revision { number, version, schema_needs, .. } = target;
+    if let Some(schema) = &observed.schema {
+        gate::may_run(request.name, schema, &Candidate { version, schema_needs: schema_needs.as_deref() })?;
+    }
+    let release = release(request);
+    let heal = heal(request, &release, observed)?;
+    let revision = observed.helm.next() + u32::from(heal.is_some());
+    let history = Step {
+        id: "rollback.1.history".to_owned(),
+        section: Section::Rollback,
+        title: "Check deployment history".to_owned(),
+        command: Helm(request.cluster).call(["history", RELEASE, "-n", &request.cluster.namespace]).literal(),
+        does: Action::HelmHistory { release: RELEASE.to_owned() },
+        undone_by: None,
+        on_failure: OnFailure::Stop,
+    };
+    let back = [helm_step(request, &release, target, revision), kubectl::settle(request)];
+    let steps = std::iter::once(history).chain(heal).chain(back);
+    Ok(plan(request, version, &format!(" --to {number}"), steps.collect(), observed))
+}
+
+/// Back to a revision, as the one with this number.
+fn helm_step(request: &Request<'_>, release: &Release, target: &Revision, revision: u32) -> Step {
+    let Revision { number, version, .. } = target;
+    Step {
+        id: "rollback.2.helm".to_owned(),
+        section: Section::Rollback,
+        title: format!("Rollback to revision {number}, which is {version}"),
+        command: Helm(request.cluster).rollback(&release.name, *number).literal(),
+        does: Action::HelmRollback { release: release.clone(), to: *number, version: version.clone(), revision },
+        undone_by: None,
+        on_failure: OnFailure::Stop,
+    }
+}
+
+fn by_kubectl(request: &Request<'_>, to: Option<u32>, observed: &Observed) -> Result<Plan, Failure> {
+    if to.is_some() {
+        return Err(Failure::usage("--to is a revision of helm; Deployments are numbered one by one")
+            .because("each service has its own numbers: the newest with another image is taken"));
+    }
+    let mut steps = vec![kubectl::history(request)];
+    let mut version = String::new();
+    for name in request.service_names() {
+        let Some(deployed) = observed.deployed.get(&name) else { continue };
+        let Some(Past { revision, image, schema_needs }) = kubectl::before(deployed) else {
+            return Err(Failure { what: format!("{name} has no revision with another image"), ..no_target(request) });
+        };
+        if let Some(schema) = &observed.schema {
+            let candidate = Candidate { version: tag(image), schema_needs: schema_needs.as_deref() };
+            gate::may_run(request.name, schema, &candidate)?;
+        }
+        tag(image).clone_into(&mut version);
+        steps.push(kubectl::undo_step(request, &name, *revision, image));
+    }
+    steps.push(kubectl::settle(request));
+    Ok(plan(request, &version, " --via kubectl", steps, observed))
+}
+
+fn plan(request: &Request<'_>, version: &str, words: &str, mut steps: Vec<Step>, observed: &Observed) -> Plan {
+    steps.extend(verify(request, version));
+    let mut notices = vec![];
+    if steps.iter().any(|step| matches!(step.does, Action::Undo { .. })) && observed.helm.newest().is_some() {
+        let notice =
+            format!("{RELEASE} is a release of helm: after a change by kubectl its history no longer says what runs");
+        notices.push(notice);
+    }
+    Plan {
+        environment: request.name.to_owned(),
+        command: format!("runbook rollback {}{words}", request.name),
+        from: from(observed),
+        version: version.to_owned(),
+        notices,
+        steps,
+        back: vec![],
+    }
+}
+
+/// The last revision that this tool has seen to work, else the last that helm did, with another version than serves.
+pub(super) fn target(observed: &Observed) -> Option<&Revision> {
+    let newest = observed.helm.newest()?;
+    let current = observed.helm.serving().filter(|_| !newest.is_pending()).unwrap_or(newest);
+    let is_other = |revision: &&Revision| {
+        revision.number < newest.number
+            && revision.version != current.version
+            && !observed.blocked.contains_key(&revision.version)
+    };
+    let verified = observed.verified.iter().rev().filter_map(|number| observed.helm.revision(*number)).find(is_other);
+    let worked = |revision: &&Revision| ["superseded", "deployed"].contains(&revision.status.as_str());
+    verified.or_else(|| observed.helm.revisions.iter().rev().filter(is_other).find(worked))
+}
+
+fn no_target(request: &Request<'_>) -> Failure {
+    Failure::refused(format!("there is no earlier version of {} to go back to", request.name))
+        .because("no revision that worked has another version than the one that serves")
+        .cured_by(format!("runbook deploy {} --version X.Y.Z", request.name))
+}
+
+/// What a deployment by helm does when it fails: what serves now, once more. None: it is the first.
+pub(super) fn way_back_by_helm(request: &Request<'_>, observed: &Observed) -> Vec<Step> {
+    let Some(serving) = observed.helm.serving() else { return vec![] };
+    let release = release(request);
+    // The failed upgrade has taken a number of its own.
+    let healed = u32::from(observed.helm.newest().is_some_and(Revision::is_pending));
+    vec![helm_step(request, &release, serving, observed.helm.next() + healed + 1), kubectl::settle(request)]
+}
+
+/// A helm that waits for three Deployments one after the other, ten minutes each, is done by then.
+const LONGEST: SignedDuration = SignedDuration::from_mins(30);
+
+/// helm was killed in the middle, and refuses everything until its last revision has an end. It is taken back to what
+/// serves, and nothing of helm's memory is deleted. No other run is at it, or this one would not have the lock; a helm
+/// that somebody typed may be, until it is too old or somebody says that it is not.
+pub(super) fn heal(request: &Request<'_>, release: &Release, observed: &Observed) -> Result<Option<Step>, Failure> {
+    let Some(pending) = observed.helm.newest().filter(|newest| newest.is_pending()) else { return Ok(None) };
+    let Some(serving) = observed.helm.serving() else { return Ok(None) };
+    let (number, status) = (pending.number, &pending.status);
+    if request.made_at.duration_since(pending.updated) < LONGEST && request.reason.is_none() {
+        let since = time::distance(pending.updated, request.made_at);
+        return Err(Failure::refused(format!("revision {number} is {status} since {since}: a helm may still be at it"))
+            .because("two helms at one release leave it in pieces; a run of this tool that was interrupted is gone on with by runbook resume")
+            .cured_by("… --reason \"THAT HELM IS GONE\""));
+    }
+    Ok(Some(Step {
+        id: "4.heal".to_owned(),
+        section: Section::Deploy,
+        title: format!("Revision {number} is {status}, and whoever began it is gone: back to {}", serving.number),
+        command: Helm(request.cluster).rollback(&release.name, serving.number).literal(),
+        does: Action::HelmHeal { release: release.clone(), revision: number, to: serving.number },
+        undone_by: None,
+        on_failure: OnFailure::Stop,
+    }))
+}

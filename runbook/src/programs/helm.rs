@@ -1,0 +1,81 @@
+//! `helm`
+
+use super::Call;
+use crate::{home, plan::Release};
+use runbook_file::Cluster;
+use std::time::Duration;
+
+/// What the document gives a rollout.
+const TIMEOUT: &str = "10m";
+/// helm waits for each of its parts that long, one after the other.
+const LIMIT: Duration = Duration::from_mins(40);
+
+/// helm at a cluster.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Helm<'a>(pub(crate) &'a Cluster);
+
+impl Helm<'_> {
+    /// Any of its commands.
+    pub(crate) fn call<'a>(self, arguments: impl IntoIterator<Item = &'a str>) -> Call {
+        let call = Call::new("helm").args(arguments).args(["--kube-context", &self.0.context]);
+        match &self.0.kubeconfig {
+            Some(path) => call.args(["--kubeconfig".to_owned(), home::expand(path).display().to_string()]),
+            None => call,
+        }
+    }
+
+    fn in_namespace<'a>(self, arguments: impl IntoIterator<Item = &'a str>) -> Call {
+        self.call(arguments).args(["--namespace", &self.0.namespace])
+    }
+
+    /// Every revision that it remembers, as JSON.
+    pub(crate) fn history(self, release: &str) -> Call {
+        self.in_namespace(["history", release, "--max", "256", "--output", "json"])
+    }
+
+    /// What a revision was made with, as JSON: the values of the chart and those that were given.
+    pub(crate) fn values(self, release: &str, revision: u32) -> Call {
+        self.in_namespace(["get", "values", release, "--all", "--output", "json", "--revision", &revision.to_string()])
+    }
+
+    /// What a revision made, as YAML.
+    pub(crate) fn manifest(self, release: &str, revision: u32) -> Call {
+        self.in_namespace(["get", "manifest", release, "--revision", &revision.to_string()])
+    }
+
+    /// Step 4.2.
+    pub(crate) fn template(self, release: &Release, set: &[String]) -> Call {
+        let call = Call::new("helm").args(["template", &release.name, &release.chart.display().to_string()]);
+        given(call, release).args(["--namespace", &self.0.namespace]).args(set.to_vec())
+    }
+
+    /// Step 4.3.
+    pub(crate) fn upgrade(self, release: &Release, set: &[String], force_conflicts: bool) -> Call {
+        let call = self.call(["upgrade", "--install", &release.name, &release.chart.display().to_string()]);
+        let call = given(call, release).args(["--namespace", &self.0.namespace, "--create-namespace", "--wait"]);
+        let call = call.args(["--timeout", TIMEOUT]).args(set.to_vec()).limit(LIMIT);
+        if force_conflicts { call.args(["--server-side=true", "--force-conflicts"]) } else { call }
+    }
+
+    /// Rollback, option 1. Always by number: after a restart, "the one before" would be the same image.
+    pub(crate) fn rollback(self, release: &str, to: u32) -> Call {
+        let words = ["rollback", release, &to.to_string(), "-n", &self.0.namespace, "--wait", "--timeout=10m"];
+        self.call(words).limit(LIMIT)
+    }
+}
+
+/// Step 4.2; no cluster is asked.
+pub(crate) fn lint(chart: &str) -> Call {
+    Call::new("helm").args(["lint", chart])
+}
+
+fn given(call: Call, release: &Release) -> Call {
+    release.values.iter().fold(call, |call, file| call.args(["-f".to_owned(), file.display().to_string()]))
+}
+
+/// How a version is given to the chart.
+pub(crate) fn set(version: &str, repository: Option<&str>) -> Vec<String> {
+    let repository = repository.map(|repository| format!("image.repository={repository}"));
+    let all = std::iter::once(format!("image.tag={version}")).chain(repository);
+    all.flat_map(|value| ["--set".to_owned(), value]).collect()
+}
