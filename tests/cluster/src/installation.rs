@@ -50,7 +50,8 @@ impl Installation {
     /// A new namespace in place of the last test's.
     pub fn new(tool: Tool) -> Self {
         let kubectl = Kubectl::within(NAMESPACE);
-        kubectl.run(&["delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait"]);
+        // What `runbook` remembers of the last one is nothing that this one did.
+        kubectl.run(&["delete", "namespace", NAMESPACE, "runbook", "--ignore-not-found", "--wait"]);
         kubectl.run(&["create", "namespace", NAMESPACE]);
         kubectl.run(&["label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted"]);
         let certificates = certificates::make();

@@ -2,7 +2,8 @@
 //!
 //! `cargo xtask test --stage cluster` builds the images, starts the cluster and names in the environment what is needed
 //! here: `EAP_TEST_VERSION` and `EAP_TEST_NEXT_VERSION` (two versions whose images the node has), `EAP_TEST_PLATFORM` and
-//! `EAP_TEST_NEXT_PLATFORM` (the binaries taken from them), `EAP_TEST_HELM3` and `EAP_TEST_HELM4` (programs).
+//! `EAP_TEST_NEXT_PLATFORM` (the binaries taken from them), `EAP_TEST_NEXT_SOURCE` (the sources of the next one),
+//! `EAP_TEST_RUNBOOK`, `EAP_TEST_HELM3` and `EAP_TEST_HELM4` (programs).
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test may panic")]
 
 mod certificates;
@@ -12,6 +13,7 @@ mod ingress;
 mod installation;
 mod kubectl;
 mod load;
+mod operator;
 mod shell;
 
 pub use database::Database;
@@ -20,6 +22,7 @@ pub use ingress::Ingress;
 pub use installation::{Installation, NAMESPACE, Tool};
 pub use kubectl::{Kubectl, until};
 pub use load::{Count, Load};
+pub use operator::Operator;
 pub use shell::{Said, Shell};
 
 /// What the stage that runs these tests put into the environment.

@@ -5,7 +5,7 @@ use std::{
     fs,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Child, Command, Stdio},
 };
 use tempfile::TempDir;
 
@@ -36,7 +36,8 @@ impl Shell {
         let known = fs::read_to_string("/etc/hosts").unwrap_or_default();
         write("hosts", &format!("{known}\n{NODE} {HOST}\n"));
         let authority = write("authority.pem", authority);
-        for (name, program) in [("helm", helm), ("platform", &given("EAP_TEST_PLATFORM"))] {
+        let (platform, runbook) = (given("EAP_TEST_PLATFORM"), given("EAP_TEST_RUNBOOK"));
+        for (name, program) in [("helm", helm), ("platform", &platform), ("runbook", &runbook)] {
             symlink(program, folder.path().join(name)).unwrap();
         }
         let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap_or_default());
@@ -52,6 +53,16 @@ impl Shell {
 
     /// Types lines; the first that fails ends them.
     pub fn try_lines(&self, lines: &str) -> Said {
+        let output = self.command(lines).output().unwrap();
+        Said { good: output.status.success(), text: String::from_utf8_lossy(&output.stdout).into_owned() }
+    }
+
+    /// Types lines and waits for nothing; what they print can be read as it comes.
+    pub fn start(&self, lines: &str) -> Child {
+        self.command(lines).stdout(Stdio::piped()).spawn().unwrap()
+    }
+
+    fn command(&self, lines: &str) -> Command {
         // A mount namespace of its own: only this shell's machine knows the host.
         let script = format!(
             "mount --bind {hosts} /etc/hosts\ncd {project}\nset -euo pipefail\nexec 2>&1\n{lines}\n",
@@ -60,8 +71,7 @@ impl Shell {
         );
         let mut shell = Command::new("unshare");
         shell.args(["--mount", "bash", "-c", &script]).envs(self.environment.iter().map(|(name, value)| (name, value)));
-        let output = shell.output().unwrap();
-        Said { good: output.status.success(), text: String::from_utf8_lossy(&output.stdout).into_owned() }
+        shell
     }
 
     /// Types lines that must succeed; what they printed.

@@ -1,5 +1,9 @@
 //! What takes long: `cargo xtask test --stage cluster --long`.
 
+mod doomed;
+mod helm4;
+mod killed;
+
 use crate::faults::{SERVICES, Serving};
 use cluster_tests::{Installation, Kubectl, Load, given, until};
 use serde_json::{Value, json};

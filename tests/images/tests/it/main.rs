@@ -6,4 +6,5 @@ mod contents;
 mod docker;
 mod layers;
 mod long;
+mod registry;
 mod running;
