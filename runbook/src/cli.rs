@@ -104,6 +104,9 @@ enum Command {
     Resume {
         /// As `runbook runs` lists them
         run: String,
+        /// Says yes in advance by naming the environment; nothing is asked then
+        #[arg(long, value_name = "ENV")]
+        environment_name: Option<String>,
     },
     /// Step 2.2: the current and the next version; with --write, the release commit
     #[command(
@@ -213,7 +216,9 @@ async fn run(command: &Command, place: &Place) -> Result<Exit, Failure> {
         Command::Verify { environment } => commands::verify::run(place, environment, &[Section::Verify]).await,
         Command::Smoke { environment } => commands::verify::run(place, environment, &[Section::Smoke]).await,
         Command::Rollback { words, to } => commands::change::rollback(place, words, *to).await,
-        Command::Resume { run } => commands::change::resume(place, run).await,
+        Command::Resume { run, environment_name } => {
+            commands::change::resume(place, run, environment_name.as_deref()).await
+        }
         Command::Version { write } => commands::version::run(place, *write).await,
         Command::Build { environment, version } => commands::build::run(place, environment.as_deref(), version).await,
         Command::Runs { environment } => commands::runs::run(place, environment.as_deref()).await,

@@ -16,6 +16,7 @@ use crate::{
     journal::{Event, How, Journal},
     plan::{OnFailure, Plan, Step},
     programs::CallError,
+    redact::redact,
 };
 
 /// What a plan is done to: the real one, or in tests one that records.
@@ -48,6 +49,11 @@ pub(crate) struct Trouble {
 impl Trouble {
     pub(crate) fn new(why: impl Into<String>) -> Self {
         Self { why: why.into(), evidence: String::new() }
+    }
+
+    /// People and programs are told it, and it is kept.
+    fn redacted(self) -> Self {
+        Self { why: redact(&self.why, &[]), evidence: redact(&self.evidence, &[]) }
     }
 }
 
@@ -123,7 +129,8 @@ impl<W: World, T: FnMut(&Told<'_>)> Walk<'_, W, T> {
         if !self.journal.has_turned_back() {
             match self.all(&plan.steps).await? {
                 Walked::ToTheEnd => return Ok(Exit::Done),
-                Walked::Failed(OnFailure::GoBack) if !plan.back.is_empty() => {
+                // What this run did not begin is not its to take back: somebody else may have changed it meanwhile.
+                Walked::Failed(OnFailure::GoBack) if !plan.back.is_empty() && self.has_begun_to_roll_out(plan) => {
                     self.journal.append(Event::TurnedBack)?;
                     (self.tell)(&Told::TurnedBack);
                 }
@@ -141,8 +148,17 @@ impl<W: World, T: FnMut(&Told<'_>)> Walk<'_, W, T> {
 
     /// An effect that was begun may have been done.
     fn has_changed_something(&self, plan: &Plan) -> bool {
-        let is_effect = |id: &str| plan.steps.iter().any(|step| step.id == id && !step.does.is_question());
-        self.journal.entries().iter().any(|entry| matches!(&entry.event, Event::Doing { step } if is_effect(step)))
+        self.has_begun(plan, |_| true)
+    }
+
+    fn has_begun_to_roll_out(&self, plan: &Plan) -> bool {
+        self.has_begun(plan, |step| step.on_failure == OnFailure::GoBack)
+    }
+
+    fn has_begun(&self, plan: &Plan, wanted: impl Fn(&Step) -> bool) -> bool {
+        let effects: Vec<_> = plan.steps.iter().filter(|step| !step.does.is_question() && wanted(step)).collect();
+        let is_one = |id: &str| effects.iter().any(|step| step.id == id);
+        self.journal.entries().iter().any(|entry| matches!(&entry.event, Event::Doing { step } if is_one(step)))
     }
 
     async fn all(&mut self, steps: &[Step]) -> Result<Walked, Failure> {
@@ -156,10 +172,13 @@ impl<W: World, T: FnMut(&Told<'_>)> Walk<'_, W, T> {
                 () = self.stop.asked_twice() => return self.stopped(step),
             };
             if let Err(trouble) = done {
+                let trouble = trouble.redacted();
                 (self.tell)(&Told::Failed { step, trouble: &trouble });
                 let Trouble { why, evidence } = trouble;
                 self.journal.append(Event::Failed { step: step.id.clone(), why, evidence })?;
-                return Ok(Walked::Failed(step.on_failure));
+                // Taking back what somebody else has changed since would be a second fault.
+                let was_done = self.journal.done().contains(step.id.as_str());
+                return Ok(Walked::Failed(if was_done { OnFailure::Stop } else { step.on_failure }));
             }
         }
         Ok(Walked::ToTheEnd)
@@ -178,8 +197,8 @@ impl<W: World, T: FnMut(&Told<'_>)> Walk<'_, W, T> {
         step: &Step,
     ) -> Result<Result<(), Trouble>, Failure> {
         let was_done = journal.done().contains(step.id.as_str());
-        if was_done && step.does.is_question() {
-            // Its answer led to what was done after it; asked again now, it would be another question.
+        if was_done && (step.does.is_question() || step.does.is_done_for_good()) {
+            // The answer led to what was done after it; asked again now, it would be another question.
             tell(&Told::Before(step));
             return Ok(Ok(()));
         }
@@ -203,7 +222,7 @@ impl<W: World, T: FnMut(&Told<'_>)> Walk<'_, W, T> {
         journal.append(Event::Doing { step: step.id.clone() })?;
         tell(&Told::Begun(step));
         let evidence = match world.apply(step).await {
-            Ok(evidence) => evidence,
+            Ok(evidence) => redact(&evidence, &[]),
             Err(trouble) => return Ok(Err(trouble)),
         };
         if !step.does.is_question() {

@@ -55,9 +55,11 @@ impl World for Live<'_> {
             Action::Dump { folder } => self.has_dump(folder),
             Action::Migrate { pending, .. } => self.are_applied(pending).await,
             Action::HelmHeal { release, revision, .. } => self.is_healed(&release.name, *revision).await,
-            Action::HelmUpgrade { release, version, revision, .. }
-            | Action::HelmRollback { release, version, revision, .. } => {
+            Action::HelmUpgrade { release, version, revision, .. } => {
                 self.is_released(&release.name, version, *revision).await
+            }
+            Action::HelmRollback { release, to, revision, .. } => {
+                self.is_rolled_back(&release.name, *to, *revision).await
             }
             Action::Apply { folder } => self.is_applied(folder).await,
             Action::SetImage { service, image } | Action::Undo { service, image, .. } => {

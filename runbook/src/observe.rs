@@ -11,7 +11,7 @@ use semver::Version;
 use std::{collections::BTreeMap, path::Path};
 
 /// Looks at everything that a change to this environment depends on; `version` is the one whose files are compared with
-/// the database, none: those that are there.
+/// the database; none: only what is applied counts.
 pub(crate) async fn observe(
     folder: &Path,
     request: &Request<'_>,
@@ -19,14 +19,24 @@ pub(crate) async fn observe(
 ) -> Result<Observed, Failure> {
     let commit = match version {
         Some(version) => source::commit(folder, version).await?,
-        None => source::head(folder).await?,
+        None => None,
     };
-    let (helm, deployed, schema) = tokio::join!(
-        release::observe(request.cluster),
-        deployed::observe(request.cluster, request.services),
-        schema::observe(folder, request.environment, commit.as_deref()),
-    );
-    Ok(Observed { commit, helm: helm?, deployed: deployed?, schema: schema?, ..Observed::default() })
+    let schema = async {
+        match (version, commit.as_deref()) {
+            (Some(_), None) => Ok(None),
+            (Some(_), Some(commit)) => schema::observe(folder, request.environment, commit).await,
+            (None, _) => schema::observe_without_files(request.environment).await,
+        }
+    };
+    let (helm, deployed, schema) =
+        tokio::join!(release::observe(request.cluster), deployed::observe(request.cluster, request.services), schema,);
+    let (schema, unseen) = match (schema, version) {
+        (Ok(schema), _) => (schema, None),
+        // What is broken may be the very thing that is to be rolled back from.
+        (Err(failure), None) => (None, Some(failure.what)),
+        (Err(failure), Some(_)) => return Err(failure),
+    };
+    Ok(Observed { commit, helm: helm?, deployed: deployed?, schema, unseen, ..Observed::default() })
 }
 
 /// Everything that a plan is made from besides the request.
@@ -39,6 +49,8 @@ pub(crate) struct Observed {
     pub(crate) deployed: BTreeMap<String, Deployed>,
     /// None: the runbook does not reach the database.
     pub(crate) schema: Option<Schema>,
+    /// Why the schema could not be looked at, where that stops nothing.
+    pub(crate) unseen: Option<String>,
     /// What this tool has seen to work: helm's revisions whose verification was passed, oldest first.
     pub(crate) verified: Vec<u32>,
     /// Versions that were rolled back, with why.

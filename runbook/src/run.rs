@@ -22,7 +22,11 @@ use crate::{
 use jiff::Timestamp;
 use runbook_file::{Cluster, Environment, RunbookFile};
 use semver::Version;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    time::Duration,
+};
+use tokio::{task::spawn_blocking, time::sleep};
 
 /// The words that every change has.
 #[derive(Debug, Clone, clap::Args)]
@@ -124,7 +128,7 @@ pub(crate) async fn change(
                 .cured_by(plan.command.replacen("runbook deploy", "runbook plan", 1)));
         }
         report.plan(&plan);
-        confirm(place, target.name, words)?;
+        confirm(place, target.name, words).await?;
         let folder = journal::folder(&place.folder)?;
         let (by, reason) = (lock::who(), words.reason.clone());
         let journal =
@@ -156,13 +160,21 @@ pub(crate) async fn give_back(lock: Lock, report: &Report<'_>) {
     }
 }
 
+/// What was ended in the middle may need a look first, so the lock is not free at once: it says why, and ends by itself;
+/// on this machine it is taken over without waiting.
+async fn leave(lock: &Lock) {
+    lock.note("ended in the middle of a step by Ctrl-C");
+    // Until the note is with the lock.
+    sleep(Duration::from_secs(1)).await;
+}
+
 /// When a stored plan was made.
 fn stored_at(place: &Place, hash: &str) -> Result<Timestamp, Failure> {
     crate::stored::read(&place.folder, hash).map(|stored| stored.made_at)
 }
 
 /// At a terminal a person is asked; elsewhere nobody is, and production has to be named once more.
-fn confirm(place: &Place, name: &str, words: &Words) -> Result<(), Failure> {
+pub(crate) async fn confirm(place: &Place, name: &str, words: &Words) -> Result<(), Failure> {
     const PRODUCTION: &str = "production";
     match words.environment_name.as_deref() {
         Some(named) if named == name => return Ok(()),
@@ -183,8 +195,10 @@ fn confirm(place: &Place, name: &str, words: &Words) -> Result<(), Failure> {
     }
     crate::screen::print(&format!("  Type {name} to go on: "));
     let _ = io::stdout().flush();
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer).map_err(|error| Failure::failed(error.to_string()))?;
+    // Elsewhere than here, where the lock has to be renewed meanwhile.
+    let answer = spawn_blocking(|| io::stdin().lines().next().transpose()).await;
+    let answer = answer.map_err(|error| Failure::failed(error.to_string()))?;
+    let answer = answer.map_err(|error| Failure::failed(error.to_string()))?.unwrap_or_default();
     if answer.trim() == name { Ok(()) } else { Err(Failure::refused("it was not confirmed, and nothing was done")) }
 }
 
@@ -202,20 +216,17 @@ pub(crate) async fn go_on(
     if let Some(copy) = &mut live.copy {
         copy.send(&journal).await.unwrap_or_else(|failure| report.warn(&failure.to_string()));
     }
-    let exit = match ending::missing_approvals(request, &client, &mut journal).await {
+    let mut is_left = false;
+    let done = match ending::missing_approvals(request, &client, &mut journal).await {
         Ok(None) => {
             let (stop, _listener) = Stop::on_ctrl_c(ctrl_c);
             let exit = execute::execute(&mut journal, &mut live, &stop, |told| report.told(told)).await;
-            if stop.is_asked_twice()
-                && let Some(lock) = &live.lock
-            {
-                lock.note("ended in the middle of a step by Ctrl-C");
-            }
-            exit
+            is_left = stop.is_asked_twice();
+            exit.map_err(|failure| ending::of_a_run(failure, &journal))
         }
         Ok(Some(failure)) | Err(failure) => Err(failure),
     };
-    if let Ok(exit) = exit {
+    if let Ok(exit) = done {
         ending::remember(request, &client, &journal, exit, report).await;
     }
     // The last lines are others' as well.
@@ -223,13 +234,17 @@ pub(crate) async fn go_on(
         copy.send(&journal).await.unwrap_or_else(|failure| report.warn(&failure.to_string()));
     }
     if let Some(lock) = live.lock.take() {
-        give_back(lock, report).await;
+        if is_left {
+            leave(&lock).await;
+        } else {
+            give_back(lock, report).await;
+        }
     }
     report.over();
-    if let Ok(exit) = exit {
-        ending::tell(place, request, &journal, exit)?;
+    if let Ok(exit) = done {
+        ending::tell(place, request, &journal, exit, report);
     }
-    exit
+    done
 }
 
 fn ctrl_c(times: u32) {

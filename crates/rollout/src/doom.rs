@@ -161,6 +161,11 @@ impl<'a> Seen<'a> {
         self.events.iter().filter(of).map(|event| (*event, event.message.as_deref().unwrap_or_default()))
     }
 
+    /// Whether the scheduler has a node for it that others have to leave first.
+    fn is_nominated(&self) -> bool {
+        self.pod.status.as_ref().is_some_and(|status| status.nominated_node_name.is_some())
+    }
+
     /// For a state that the API gives no time.
     fn seen(&self, field: &'static str) -> Fact {
         Fact::new(self.now, field)

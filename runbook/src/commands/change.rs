@@ -95,12 +95,27 @@ pub(crate) async fn rollback(place: &Place, words: &Words, to: Option<u32>) -> R
 }
 
 /// What is left of a run, this machine's or a colleague's.
-pub(crate) async fn resume(place: &Place, run: &str) -> Result<Exit, Failure> {
+///
+/// A way back, and what was begun, is finished at any time; what has only been planned is asked about like a new one.
+pub(crate) async fn resume(place: &Place, run: &str, environment_name: Option<&str>) -> Result<Exit, Failure> {
     let file = place.file()?;
     let kept = Kept::find(place, run).await?;
     let entries = kept.entries(run).await?;
     let (environment, reason) = begun(run, &entries)?;
     let target = run::target(&file, &environment)?;
+    let words = Words {
+        environment: environment.clone(),
+        via: None,
+        reason,
+        environment_name: environment_name.map(str::to_owned),
+    };
+    let has_begun = entries.iter().any(|entry| matches!(entry.event, Event::Doing { .. }));
+    if !has_begun {
+        if words.reason.is_none() {
+            refuse_outside_window(target.name, target.environment, &words, false)?;
+        }
+        run::confirm(place, target.name, &words).await?;
+    }
     let client = cluster::connect(target.cluster).await?;
     let report = Report::new(&place.screen);
     let lock = run::take(&client, target.name, run, &report).await?;
@@ -111,7 +126,6 @@ pub(crate) async fn resume(place: &Place, run: &str) -> Result<Exit, Failure> {
             return Err(failure);
         }
     };
-    let words = Words { environment, via: None, reason, environment_name: None };
     let request = target.request(&file, &words, time::now());
     run::go_on(place, &request, client, lock, journal, &report).await
 }

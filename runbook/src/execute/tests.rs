@@ -128,7 +128,7 @@ fn a_way_back_that_fails_is_told_and_can_be_tried_again() {
 }
 
 #[test]
-fn what_somebody_took_back_meanwhile_is_not_done_over() {
+fn what_somebody_took_back_meanwhile_is_neither_done_over_nor_taken_back_further() {
     let plan = plans::planned(None, "1.2.4", &plans::observed()).unwrap();
     let folder = self::folder();
     begin(folder.path(), &plan);
@@ -136,8 +136,34 @@ fn what_somebody_took_back_meanwhile_is_not_done_over() {
     assert_eq!(go_on(folder.path(), &mut world), Some(Exit::Changed));
     world.done.retain(|action, _| !action.contains("helm_upgrade"));
     world.failing.clear();
-    assert_eq!(go_on(folder.path(), &mut world), Some(Exit::RolledBack));
-    assert!(world.done.keys().all(|action| !action.contains("helm_upgrade")));
+    let before = world.done.clone();
+    assert_eq!(go_on(folder.path(), &mut world), Some(Exit::Changed));
+    assert_eq!(world.done, before);
+}
+
+#[test]
+fn what_a_run_did_not_begin_is_not_its_to_take_back() {
+    let plan = plans::planned(None, "1.2.4", &plans::observed()).unwrap();
+    let folder = self::folder();
+    begin(folder.path(), &plan);
+    let mut world = Recorded { unanswered: ["4.3.upgrade".to_owned()].into(), ..Recorded::default() };
+    assert_eq!(go_on(folder.path(), &mut world), Some(Exit::Changed), "its migrations are there");
+    assert!(world.done.keys().all(|action| !action.contains("helm_rollback")), "somebody else's release was undone");
+    world.unanswered.clear();
+    assert_eq!(go_on(folder.path(), &mut world), Some(Exit::Done));
+}
+
+#[test]
+fn a_dump_that_lies_on_a_colleagues_machine_is_not_made_again() {
+    let plan = plans::planned(None, "1.2.4", &plans::observed()).unwrap();
+    let folder = self::folder();
+    begin(folder.path(), &plan);
+    let mut world = Recorded { failing: ["3.5.up".to_owned()].into(), ..Recorded::default() };
+    assert_eq!(go_on(folder.path(), &mut world), Some(Exit::Changed));
+    world.done.retain(|action, _| !action.contains("snapshot"));
+    world.failing.clear();
+    assert_eq!(go_on(folder.path(), &mut world), Some(Exit::Done));
+    assert!(world.done.keys().all(|action| !action.contains("snapshot")));
 }
 
 #[test]

@@ -49,15 +49,13 @@ impl Live<'_> {
         Ok(healed.map_or(Standing::Absent, |newest| Standing::Present(format!("revision {}", newest.revision))))
     }
 
-    /// The newest revision is rolled out, is this version, and is not older than what was planned.
+    /// The newest revision is rolled out, is this version, and is not older than what was planned. One that failed is
+    /// followed by another.
     pub(super) async fn is_released(&self, release: &str, version: &str, planned: u32) -> Result<Standing, Trouble> {
         let Some(newest) = self.newest(release).await? else { return Ok(Standing::Absent) };
-        let Listed { revision, status, description } = newest;
-        if revision < planned || status.starts_with("pending-") {
+        let Listed { revision, status, .. } = newest;
+        if revision < planned || status != "deployed" {
             return Ok(Standing::Absent);
-        }
-        if status != "deployed" {
-            return Err(Trouble { why: format!("revision {revision} is {status}"), evidence: description });
         }
         let values = self.helm().values(release, revision).run().await?;
         let values: serde_json::Value = serde_json::from_str(&values).unwrap_or_default();
@@ -65,6 +63,14 @@ impl Live<'_> {
             return Ok(Standing::Present(format!("revision {revision} is deployed: {version}")));
         }
         Err(Trouble::new(format!("somebody else made revision {revision} meanwhile: {}", values["image"]["tag"])))
+    }
+
+    /// The newest revision is rolled out, came after the plan, and is that older one once more: helm says which.
+    pub(super) async fn is_rolled_back(&self, release: &str, to: u32, planned: u32) -> Result<Standing, Trouble> {
+        let newest = self.newest(release).await?.filter(|newest| newest.revision >= planned);
+        let done =
+            newest.filter(|newest| newest.status == "deployed" && newest.description == format!("Rollback to {to}"));
+        Ok(done.map_or(Standing::Absent, |done| Standing::Present(format!("revision {} is {to} again", done.revision))))
     }
 
     pub(super) async fn helm_lint(&self, chart: &Path) -> Result<String, Trouble> {

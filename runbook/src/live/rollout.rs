@@ -57,7 +57,8 @@ impl Live<'_> {
         let mut observed = None;
         loop {
             match timeout(TICK, watch.next()).await {
-                Ok(Some(view)) => observed = Some(view.observed),
+                // What cannot be seen now grows old, and would be judged by what it was.
+                Ok(Some(view)) => observed = Some(view.observed).filter(|_| view.blind.is_empty()),
                 Ok(None) => std::future::pending().await,
                 Err(_) => {}
             }
@@ -83,7 +84,7 @@ impl Live<'_> {
         let (mut observed, mut standing) = (None, None);
         while start.elapsed() < LIMIT {
             match timeout(TICK, watch.next()).await {
-                Ok(Some(view)) => observed = Some(view.observed),
+                Ok(Some(view)) => observed = Some(view.observed).filter(|_| view.blind.is_empty()),
                 Ok(None) => return Err(Trouble::new("the cluster cannot be watched any more")),
                 Err(_) => {}
             }
@@ -118,7 +119,7 @@ impl Live<'_> {
         let found = rollout::evidence(&self.client, observed, standing).await;
         let name = format!(".runbook/evidence/{}-{}.json", self.request.name, backup::rds::stamp(found.at));
         let path = self.folder.join(&name);
-        let text = serde_json::to_vec_pretty(&found).unwrap_or_default();
+        let text = redact(&serde_json::to_string_pretty(&found).unwrap_or_default(), &[]);
         let saved = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&path, text));
         let file = match saved {
             Ok(()) => format!("saved in {name}"),

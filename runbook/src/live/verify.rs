@@ -1,9 +1,10 @@
 //! Steps 5 and 6: what the pods say, what the world is answered, and the smoke test.
 
 use super::Live;
-use crate::{execute::Trouble, observe::tag, programs::Call};
+use crate::{cluster::ask, execute::Trouble, observe::tag, programs::Call, time};
 use futures_util::future::join_all;
-use k8s_openapi::api::core::v1::Pod;
+use jiff::SignedDuration;
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::{
     Api,
     api::{ListParams, LogParams},
@@ -16,6 +17,8 @@ use tokio::time::{Instant, sleep};
 const SETTLED: Duration = Duration::from_secs(30);
 const AGAIN: Duration = Duration::from_secs(1);
 const SMOKE: Duration = Duration::from_mins(5);
+/// A crash loop pauses for five minutes at most.
+const RECENT: SignedDuration = SignedDuration::from_mins(10);
 const LOG_LINES: i64 = 100;
 /// The document's login, which no installation has.
 const LOGIN: &str = r#"{"email":"test@example.com","password":"test123"}"#;
@@ -23,8 +26,13 @@ const LOGIN: &str = r#"{"email":"test@example.com","password":"test123"}"#;
 impl Live<'_> {
     pub(super) async fn all_pods(&self) -> Result<Vec<(String, Pod)>, Trouble> {
         let api = Api::<Pod>::namespaced(self.client.clone(), &self.request.cluster.namespace);
-        let all = api.list(&ListParams::default()).await.map_err(|error| said("pods", &error))?;
-        let is_there = |pod: &Pod| pod.metadata.deletion_timestamp.is_none();
+        let all = ask(api.list(&ListParams::default())).await.map_err(|error| error.about("pods"))?;
+        // What was evicted or has ended stays to be read, and serves nobody.
+        let is_over = |pod: &Pod| {
+            let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+            phase.is_some_and(|phase| ["Failed", "Succeeded"].contains(&phase))
+        };
+        let is_there = |pod: &Pod| pod.metadata.deletion_timestamp.is_none() && !is_over(pod);
         let of = |pod: Pod| {
             let containers = &pod.spec.as_ref()?.containers;
             let named = |(name, _): &&(String, _)| containers.iter().any(|container| container.name == **name);
@@ -63,7 +71,7 @@ impl Live<'_> {
         let Some(status) = status else { return Err(format!("{name}: its container has not started")) };
         let (ready, restarts, image) = (status.ready, status.restart_count, &status.image);
         let line = format!("{name}  {}/1  {restarts} restarts  {}", u8::from(ready), short(&status.image_id));
-        if !ready || restarts > 0 || tag(image) != version {
+        if !ready || has_just_restarted(status) || tag(image) != version {
             return Err(format!("{line}  {image}"));
         }
         let said = self.health_of(name).await.map_err(|why| format!("{name}: /health: {why}"))?;
@@ -140,7 +148,7 @@ impl Live<'_> {
             let name = pod.metadata.name.clone().unwrap_or_default();
             let asked =
                 LogParams { container: Some(service.clone()), tail_lines: Some(LOG_LINES), ..LogParams::default() };
-            let text = api.logs(&name, &asked).await.map_err(|error| said(&name, &error))?;
+            let text = ask(api.logs(&name, &asked)).await.map_err(|error| error.about(&name))?;
             let errors = text.lines().filter(|line| is_error(line)).map(|line| format!("{name}: {line}"));
             Ok::<_, Trouble>(errors.collect::<Vec<_>>())
         });
@@ -173,6 +181,13 @@ fn is_error(line: &str) -> bool {
     level.map_or_else(|| line.contains(" ERROR "), |level| level.eq_ignore_ascii_case("error"))
 }
 
+/// What restarted long ago has served since; what did a moment ago may do so again.
+fn has_just_restarted(status: &ContainerStatus) -> bool {
+    let ended = status.last_state.as_ref().and_then(|state| state.terminated.as_ref());
+    let at = ended.and_then(|ended| ended.finished_at.as_ref());
+    at.is_some_and(|at| time::now().duration_since(at.0) < RECENT)
+}
+
 /// A tag may have been pushed twice: then pods of one service are not the same.
 fn several_digests(pods: &[(String, Pod)]) -> Option<String> {
     let one = |(service, pod): &(String, Pod)| Some((service.clone(), image_id(pod)?.to_owned()));
@@ -187,15 +202,6 @@ fn several_digests(pods: &[(String, Pod)]) -> Option<String> {
 fn image_id(pod: &Pod) -> Option<&str> {
     let status = pod.status.as_ref()?.container_statuses.as_ref()?.first()?;
     Some(status.image_id.as_str()).filter(|id| !id.is_empty())
-}
-
-/// The server's own words.
-fn said(what: &str, error: &kube::Error) -> Trouble {
-    let message = match error {
-        kube::Error::Api(status) => status.message.clone(),
-        error => error.to_string(),
-    };
-    Trouble::new(format!("{what}: {message}"))
 }
 
 /// The first twelve digits of a digest, as docker shows it.

@@ -6,15 +6,17 @@ use migrate::{Client, Files, State};
 use runbook_file::Environment;
 use std::path::Path;
 
-/// None: `runbook.toml` names no database, or not where its URL is.
-pub(crate) async fn observe(
-    folder: &Path,
-    environment: &Environment,
-    commit: Option<&str>,
-) -> Result<Option<Schema>, Failure> {
-    let (Some(client), Some(commit)) = (connect(environment).await?, commit) else { return Ok(None) };
+/// Compared with the files of a commit. None: `runbook.toml` names no database, or not where its URL is.
+pub(crate) async fn observe(folder: &Path, environment: &Environment, commit: &str) -> Result<Option<Schema>, Failure> {
+    let Some(client) = connect(environment).await? else { return Ok(None) };
     let files = source::migrations(folder, commit).await?;
     read(&client, &files).await.map(Some)
+}
+
+/// What is applied, which is all that a way back depends on.
+pub(crate) async fn observe_without_files(environment: &Environment) -> Result<Option<Schema>, Failure> {
+    let Some(client) = connect(environment).await? else { return Ok(None) };
+    read(&client, &Files::default()).await.map(Some)
 }
 
 /// As who may read.

@@ -88,6 +88,12 @@ pub(crate) struct Release {
 }
 
 impl Action {
+    /// Whether it lies where only who did it sees it, or is changed by what comes after it: the journal says that it was
+    /// done, and the world is not asked again.
+    pub(crate) fn is_done_for_good(&self) -> bool {
+        matches!(self, Self::Snapshot { .. } | Self::Dump { .. } | Self::Apply { .. })
+    }
+
     /// Whether it changes nothing.
     pub(crate) fn is_question(&self) -> bool {
         match self {

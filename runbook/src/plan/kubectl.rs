@@ -3,7 +3,7 @@
 use super::{Action, OnFailure, Section, Step, deploy::rollout};
 use crate::{
     failure::Failure,
-    observe::{Deployed, Observed, Past},
+    observe::{Deployed, Observed, Past, tag},
     programs::kubectl::Kubectl,
     request::Request,
 };
@@ -87,7 +87,23 @@ pub(super) fn settle(request: &Request<'_>) -> Step {
     }
 }
 
-/// The newest ReplicaSet of a service that has another image than the one that runs.
-pub(super) fn before(deployed: &Deployed) -> Option<&Past> {
-    deployed.history.iter().rev().find(|past| past.revision != deployed.revision && past.image != deployed.image)
+/// The version to go back to: the newest that every service runs or ran, and that not all of them run now. Where a
+/// deployment stopped halfway that is the one before it, and services that are still there stay.
+pub(super) fn target(request: &Request<'_>, observed: &Observed) -> Option<String> {
+    let deployed: Vec<_> = request.service_names().iter().filter_map(|name| observed.deployed.get(name)).collect();
+    let first = deployed.first()?;
+    let had = |deployed: &Deployed, version: &str| deployed.version() == version || past(deployed, version).is_some();
+    let of_first = first.history.iter().rev().map(|past| tag(&past.image));
+    let mut candidates = std::iter::once(first.version()).chain(of_first);
+    let is_back = |version: &&str| {
+        deployed.iter().any(|deployed| deployed.version() != *version)
+            && deployed.iter().all(|deployed| had(deployed, version))
+            && !observed.blocked.contains_key(*version)
+    };
+    candidates.find(is_back).map(str::to_owned)
+}
+
+/// The newest ReplicaSet of a service with a version.
+pub(super) fn past<'a>(deployed: &'a Deployed, version: &str) -> Option<&'a Past> {
+    deployed.history.iter().rev().find(|past| tag(&past.image) == version)
 }

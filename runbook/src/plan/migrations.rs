@@ -29,8 +29,8 @@ pub(super) fn steps(request: &Request<'_>, version: &str, observed: &Observed) -
         step(id, title, "npm run migrate:status".to_owned(), does)
     };
     let before = status("3.2.status", "Verify migration scripts");
+    gate::may_run(request.name, schema, &Candidate { version, schema_needs: None })?;
     if schema.pending.is_empty() {
-        gate::may_run(request.name, schema, &Candidate { version, schema_needs: None })?;
         return Ok(vec![before]);
     }
     refuse_leaving_behind(request, version, schema)?;

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     failure::Failure,
-    observe::{Observed, Past, Revision, tag},
+    observe::{Observed, Past, Revision},
     programs::helm::Helm,
     request::{Request, Via},
     time,
@@ -20,6 +20,11 @@ pub(crate) fn rollback(request: &Request<'_>, to: Option<u32>, observed: &Observ
     if observed.deployed.is_empty() {
         return Err(Failure::refused(format!("nothing is deployed in {}", request.name))
             .cured_by(format!("runbook deploy {} --version X.Y.Z", request.name)));
+    }
+    if let (Some(unseen), None) = (&observed.unseen, request.reason) {
+        return Err(Failure::refused("whether an older version can start on the schema could not be asked")
+            .because(unseen.clone())
+            .cured_by(format!("runbook rollback {} --reason \"WHY IT HAS TO BE TRIED\"", request.name)));
     }
     let has_release = observed.helm.newest().is_some();
     match request.via.unwrap_or(if has_release { Via::Helm } else { Via::Kubectl }) {
@@ -76,27 +81,29 @@ fn by_kubectl(request: &Request<'_>, to: Option<u32>, observed: &Observed) -> Re
         return Err(Failure::usage("--to is a revision of helm; Deployments are numbered one by one")
             .because("each service has its own numbers: the newest with another image is taken"));
     }
+    let target = kubectl::target(request, observed).ok_or_else(|| no_target(request))?;
     let mut steps = vec![kubectl::history(request)];
-    let mut version = String::new();
-    for name in request.service_names() {
-        let Some(deployed) = observed.deployed.get(&name) else { continue };
-        let Some(Past { revision, image, schema_needs }) = kubectl::before(deployed) else {
-            return Err(Failure { what: format!("{name} has no revision with another image"), ..no_target(request) });
-        };
+    for (name, deployed) in &observed.deployed {
+        if deployed.version() == target {
+            continue;
+        }
+        let Some(Past { revision, image, schema_needs }) = kubectl::past(deployed, &target) else { continue };
         if let Some(schema) = &observed.schema {
-            let candidate = Candidate { version: tag(image), schema_needs: schema_needs.as_deref() };
+            let candidate = Candidate { version: &target, schema_needs: schema_needs.as_deref() };
             gate::may_run(request.name, schema, &candidate)?;
         }
-        tag(image).clone_into(&mut version);
-        steps.push(kubectl::undo_step(request, &name, *revision, image));
+        steps.push(kubectl::undo_step(request, name, *revision, image));
     }
     steps.push(kubectl::settle(request));
-    Ok(plan(request, &version, " --via kubectl", steps, observed))
+    Ok(plan(request, &target, " --via kubectl", steps, observed))
 }
 
 fn plan(request: &Request<'_>, version: &str, words: &str, mut steps: Vec<Step>, observed: &Observed) -> Plan {
     steps.extend(verify(request, version));
     let mut notices = vec![];
+    if let Some(unseen) = &observed.unseen {
+        notices.push(format!("whether it can start on the schema was not asked: {unseen}"));
+    }
     if steps.iter().any(|step| matches!(step.does, Action::Undo { .. })) && observed.helm.newest().is_some() {
         let notice =
             format!("{RELEASE} is a release of helm: after a change by kubectl its history no longer says what runs");
@@ -113,13 +120,13 @@ fn plan(request: &Request<'_>, version: &str, words: &str, mut steps: Vec<Step>,
     }
 }
 
-/// The last revision that this tool has seen to work, else the last that helm did, with another version than serves.
+/// The last revision that this tool has seen to work, else the last that helm did, with another version than the newest: what failed is what
+/// people want to leave.
 pub(super) fn target(observed: &Observed) -> Option<&Revision> {
     let newest = observed.helm.newest()?;
-    let current = observed.helm.serving().filter(|_| !newest.is_pending()).unwrap_or(newest);
     let is_other = |revision: &&Revision| {
         revision.number < newest.number
-            && revision.version != current.version
+            && revision.version != newest.version
             && !observed.blocked.contains_key(&revision.version)
     };
     let verified = observed.verified.iter().rev().filter_map(|number| observed.helm.revision(*number)).find(is_other);
@@ -137,9 +144,8 @@ fn no_target(request: &Request<'_>) -> Failure {
 pub(super) fn way_back_by_helm(request: &Request<'_>, observed: &Observed) -> Vec<Step> {
     let Some(serving) = observed.helm.serving() else { return vec![] };
     let release = release(request);
-    // The failed upgrade has taken a number of its own.
-    let healed = u32::from(observed.helm.newest().is_some_and(Revision::is_pending));
-    vec![helm_step(request, &release, serving, observed.helm.next() + healed + 1), kubectl::settle(request)]
+    // Whatever number the upgrade took, if it took one: any revision from now on that is this one again will do.
+    vec![helm_step(request, &release, serving, observed.helm.next()), kubectl::settle(request)]
 }
 
 /// A helm that waits for three Deployments one after the other, ten minutes each, is done by then.
@@ -150,8 +156,12 @@ const LONGEST: SignedDuration = SignedDuration::from_mins(30);
 /// that somebody typed may be, until it is too old or somebody says that it is not.
 pub(super) fn heal(request: &Request<'_>, release: &Release, observed: &Observed) -> Result<Option<Step>, Failure> {
     let Some(pending) = observed.helm.newest().filter(|newest| newest.is_pending()) else { return Ok(None) };
-    let Some(serving) = observed.helm.serving() else { return Ok(None) };
     let (number, status) = (pending.number, &pending.status);
+    let Some(serving) = observed.helm.serving() else {
+        return Err(Failure::refused(format!("revision {number} is {status}, and no other was ever rolled out"))
+            .because("there is nothing to take it back to; a run of this tool that was interrupted is gone on with by runbook resume")
+            .cured_by(Helm(request.cluster).call(["uninstall", RELEASE, "-n", &request.cluster.namespace]).literal()));
+    };
     if request.made_at.duration_since(pending.updated) < LONGEST && request.reason.is_none() {
         let since = time::distance(pending.updated, request.made_at);
         return Err(Failure::refused(format!("revision {number} is {status} since {since}: a helm may still be at it"))

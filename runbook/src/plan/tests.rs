@@ -159,7 +159,7 @@ fn what_helm_left_unfinished_is_healed_first_and_numbers_count_on() {
     let ids: Vec<_> = plan.steps.iter().map(|step| step.id.as_str()).filter(|id| id.starts_with('4')).collect();
     assert_eq!(ids, ["4.2.lint", "4.2.template", "4.heal", "4.3.upgrade", "4.4.rollout"]);
     let numbers: Vec<_> = plan.steps.iter().chain(&plan.back).filter_map(number).collect();
-    assert_eq!(numbers, [5, 6], "3 is unfinished, 4 heals it, 5 upgrades, 6 would be the way back");
+    assert_eq!(numbers, [5, 4], "3 is unfinished, 4 heals it, 5 upgrades; the way back is any from 4 on");
 }
 
 #[test]
@@ -219,6 +219,40 @@ fn a_rollback_goes_to_what_was_seen_to_work_and_never_to_the_same_image() {
     observed.blocked.insert("1.2.1".into(), "broken".into());
     assert_eq!(to(&observed), None);
     insta::assert_snapshot!(rolled_back(None, None, &observed).unwrap_err(), @"there is no earlier version of production to go back to");
+}
+
+#[test]
+fn a_database_that_cannot_be_asked_keeps_nobody_from_a_rollback_who_has_a_reason() {
+    let observed = Observed { schema: None, unseen: Some("too many connections".into()), ..observed() };
+    let refused = rolled_back(None, None, &observed).unwrap_err();
+    assert_eq!(refused.to_string(), "whether an older version can start on the schema could not be asked");
+    let file = file();
+    let request = Request { reason: Some("it is what eats the connections"), ..request(&file, None) };
+    let plan = rollback(&request, None, &observed).unwrap();
+    assert!(plan.notices[0].ends_with("too many connections"), "{:?}", plan.notices);
+}
+
+#[test]
+fn a_rollback_leaves_what_failed_and_not_what_served_before_it() {
+    let mut observed = observed();
+    observed.helm.revisions.push(revision(3, "failed", "1.2.4"));
+    let plan = rolled_back(None, None, &observed).unwrap();
+    assert_eq!(plan.version, "1.2.3", "1.2.2 is one too far");
+}
+
+#[test]
+fn a_rollback_of_half_a_deployment_by_kubectl_takes_back_only_that_half() {
+    let mut observed = observed();
+    let auth = observed.deployed.get_mut("auth-service").unwrap();
+    auth.image = "api-platform/auth-service:1.2.4".into();
+    auth.revision = 3;
+    let newest = Past { revision: 3, image: auth.image.clone(), schema_needs: None };
+    auth.history.push(newest);
+    let plan = rolled_back(Some(Via::Kubectl), None, &observed).unwrap();
+    assert_eq!(plan.version, "1.2.3");
+    let undone: Vec<_> =
+        plan.steps.iter().filter(|step| step.id.starts_with("rollback.2")).map(|step| &step.id).collect();
+    assert_eq!(undone, ["rollback.2.undo.auth-service"]);
 }
 
 #[test]

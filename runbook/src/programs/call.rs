@@ -6,13 +6,14 @@ use std::{
     ffi::OsStr,
     io,
     path::Path,
+    pin::pin,
     process::{ExitStatus, Stdio},
     time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _},
     process::{Child, Command},
-    time::{sleep, timeout},
+    time::{error::Elapsed, timeout},
 };
 
 /// Where a call says nothing else.
@@ -111,8 +112,8 @@ impl Call {
 
     /// What it printed on standard output, when it succeeded.
     pub(crate) async fn run(&self) -> Result<String, CallError> {
-        let mut group = Group(self.spawn()?);
-        match timeout(self.limit, finish(&mut group.0)).await {
+        let mut group = Group::of(self.spawn()?);
+        match timeout(self.limit, finish(&mut group.child)).await {
             Ok(Ok((status, out, err))) => outcome(status, out, &err),
             Ok(Err(error)) => Err(CallError::System { program: self.program, error }),
             Err(_) => {
@@ -123,26 +124,28 @@ impl Call {
     }
 
     /// The same, ended when something else happens first: asked, and killed when it has not ended 10 s later, which is
-    /// what helm needs to write down how far it came.
+    /// what helm needs to write down how far it came. What it says meanwhile is read, or it would die of that.
     pub(crate) async fn run_unless<T>(&self, happens: impl Future<Output = T>) -> Ran<T> {
         let mut group = match self.spawn() {
-            Ok(child) => Group(child),
+            Ok(child) => Group::of(child),
             Err(error) => return Ran::Ended(Err(error)),
         };
+        let leader = group.leader;
+        let ended = |ended: Result<io::Result<Finished>, Elapsed>| match ended {
+            Ok(Ok((status, out, err))) => outcome(status, out, &err),
+            Ok(Err(error)) => Err(CallError::System { program: self.program, error }),
+            Err(_) => Err(CallError::TimedOut { program: self.program, limit: self.limit }),
+        };
+        let mut finished = pin!(timeout(self.limit, finish(&mut group.child)));
         let happened = tokio::select! {
             biased;
-            ended = timeout(self.limit, finish(&mut group.0)) => match ended {
-                Ok(Ok((status, out, err))) => return Ran::Ended(outcome(status, out, &err)),
-                Ok(Err(error)) => return Ran::Ended(Err(CallError::System { program: self.program, error })),
-                Err(_) => None,
-            },
-            happened = happens => Some(happened),
+            end = &mut finished => return Ran::Ended(ended(end)),
+            happened = happens => happened,
         };
-        group.end(LONG_GRACE).await;
-        match happened {
-            Some(happened) => Ran::Happened(happened),
-            None => Ran::Ended(Err(CallError::TimedOut { program: self.program, limit: self.limit })),
-        }
+        signal(leader, Signal::TERM);
+        // Dropped after this, what has not ended is killed.
+        let _ = timeout(LONG_GRACE, finished).await;
+        Ran::Happened(happened)
     }
 
     fn spawn(&self) -> Result<Child, CallError> {
@@ -162,7 +165,10 @@ impl Call {
     }
 }
 
-async fn finish(child: &mut Child) -> io::Result<(ExitStatus, String, String)> {
+/// How it ended, and what it said on either stream.
+type Finished = (ExitStatus, String, String);
+
+async fn finish(child: &mut Child) -> io::Result<Finished> {
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let (out, err) = tokio::join!(read(out), read(err));
     Ok((child.wait().await?, out?, err?))
@@ -199,33 +205,38 @@ fn first_line(said: &str) -> &str {
 }
 
 /// A child and all that it started. Dropped, they are killed.
-struct Group(Child);
+struct Group {
+    child: Child,
+    leader: Option<Pid>,
+}
 
 impl Group {
-    /// Asks, then kills.
-    async fn end(&mut self, grace: Duration) {
-        self.signal(Signal::TERM);
-        let ended = tokio::select! {
-            _ = self.0.wait() => true,
-            () = sleep(grace) => false,
-        };
-        // What ended may have left children of its own, of the same group.
-        if !ended {
-            self.signal(Signal::KILL);
-        }
+    fn of(child: Child) -> Self {
+        let leader = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        Self { child, leader }
     }
 
-    fn signal(&self, signal: Signal) {
-        let pid = self.0.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        if let Some(pid) = pid {
-            let _ = kill_process_group(pid, signal);
-        }
+    /// Asks, then kills.
+    async fn end(&mut self, grace: Duration) {
+        signal(self.leader, Signal::TERM);
+        // What ended may have left children of its own, of the same group; they are killed when this is dropped.
+        let _ = timeout(grace, self.child.wait()).await;
+    }
+}
+
+/// To a group, by its leader.
+fn signal(leader: Option<Pid>, signal: Signal) {
+    if let Some(leader) = leader {
+        let _ = kill_process_group(leader, signal);
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        self.signal(Signal::KILL);
+        // One that was waited for may be another's number by now.
+        if self.child.id().is_some() {
+            signal(self.leader, Signal::KILL);
+        }
     }
 }
 
@@ -247,6 +258,7 @@ fn ends_with_us(_: &mut Command) {}
 mod tests {
     use super::*;
     use std::time::Instant;
+    use tokio::time::sleep;
 
     fn shell(script: &str) -> Call {
         Call::new("sh").args(["-c", script])
@@ -300,5 +312,14 @@ mod tests {
     fn the_literal_command_can_be_typed() {
         let call = Call::new("aws").args(["rds", "wait", "it's"]).env("AWS_PROFILE", "production");
         assert_eq!(call.literal(), "AWS_PROFILE=production aws rds wait \"it's\"");
+    }
+
+    #[tokio::test]
+    async fn what_is_ended_early_can_still_say_so_and_write_down_how_far_it_came() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = "trap 'echo cancelled; echo written > how-far; exit 1' TERM; while :; do sleep 0.05; done";
+        let ran = shell(script).within(folder.path()).run_unless(sleep(Duration::from_millis(300))).await;
+        assert!(matches!(ran, Ran::Happened(())));
+        assert_eq!(std::fs::read_to_string(folder.path().join("how-far")).unwrap(), "written\n");
     }
 }

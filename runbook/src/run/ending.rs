@@ -7,7 +7,7 @@ use crate::{
     memory::{self, Verified},
     page::{Mark, Note, Page},
     place::Place,
-    plan::{Action, Plan},
+    plan::{Action, Plan, Step},
     report::Report,
     request::Request,
     screen::{Form, Screen},
@@ -63,6 +63,10 @@ pub(super) async fn remember(
     report: &Report<'_>,
 ) {
     let Ok(plan) = journal.plan() else { return };
+    if let Some((version, why)) = left_behind(plan, journal, exit, request.reason) {
+        let told = memory::block(client, request.name, version, &why).await;
+        told.unwrap_or_else(|failure| report.warn(&format!("that {version} was left could not be noted: {failure}")));
+    }
     if exit != Exit::Done {
         return;
     }
@@ -78,24 +82,42 @@ pub(super) async fn remember(
     }
     let told = memory::unblock(client, request.name, &plan.version).await;
     told.unwrap_or_else(|failure| report.warn(&format!("that {} works could not be noted: {failure}", plan.version)));
-    if let Some(from) = plan.from.as_ref().filter(|from| is_rollback(plan) && **from != plan.version) {
-        let why = request.reason.unwrap_or("no reason was given");
-        let told = memory::block(client, request.name, from, why).await;
-        told.unwrap_or_else(|failure| {
-            report.warn(&format!("that {from} was rolled back could not be noted: {failure}"));
-        });
+}
+
+/// The version that was rolled back from, and why: as soon as a step of the way back is done, whatever comes of the rest.
+fn left_behind<'a>(plan: &'a Plan, journal: &Journal, exit: Exit, reason: Option<&str>) -> Option<(&'a str, String)> {
+    let done = journal.done();
+    let is_back = |step: &Step| matches!(step.does, Action::HelmRollback { .. } | Action::Undo { .. });
+    let went_back = plan.steps.iter().any(|step| is_back(step) && done.contains(step.id.as_str()));
+    if went_back {
+        let from = plan.from.as_deref().filter(|from| *from != plan.version)?;
+        return Some((from, reason.unwrap_or("no reason was given").to_owned()));
     }
+    let failed = journal.entries().iter().find_map(|entry| match &entry.event {
+        Event::Failed { why, .. } => Some(why.clone()),
+        _ => None,
+    });
+    (exit == Exit::RolledBack).then(|| (plan.version.as_str(), failed.unwrap_or_default()))
+}
+
+/// What ended a run in the middle: something may have been changed, and the run can be gone on with.
+pub(super) fn of_a_run(failure: Failure, journal: &Journal) -> Failure {
+    let has_begun = journal.entries().iter().any(|entry| matches!(entry.event, Event::Doing { .. }));
+    let exit = if has_begun { Exit::Changed } else { failure.exit };
+    Failure { exit, ..failure }.cured_by(format!("runbook resume {}", journal.run()))
 }
 
 /// The last words, and for a way back the beginning of the incident's report.
-pub(super) fn tell(place: &Place, request: &Request<'_>, journal: &Journal, exit: Exit) -> Result<(), Failure> {
-    let plan = journal.plan()?;
+pub(super) fn tell(place: &Place, request: &Request<'_>, journal: &Journal, exit: Exit, report: &Report<'_>) {
+    let Ok(plan) = journal.plan() else { return };
     let (run, name) = (journal.run(), request.name);
-    let incident = match exit {
-        Exit::RolledBack | Exit::RollbackFailed => Some(incident(place, journal)?),
-        Exit::Done if is_rollback(plan) => Some(incident(place, journal)?),
-        _ => None,
-    };
+    let is_incident =
+        matches!(exit, Exit::RolledBack | Exit::RollbackFailed) || exit == Exit::Done && is_rollback(plan);
+    let written = is_incident.then(|| incident(place, journal)).transpose();
+    let incident = written.unwrap_or_else(|failure| {
+        report.warn(&format!("the incident's report cannot be written: {failure}"));
+        None
+    });
     let (mark, what) = match exit {
         Exit::Done => (Mark::Good, format!("{name} is at {}", plan.version)),
         Exit::Failed => (Mark::Failed, "it failed, and nothing was changed".to_owned()),
@@ -106,12 +128,13 @@ pub(super) fn tell(place: &Place, request: &Request<'_>, journal: &Journal, exit
     };
     let resume = matches!(exit, Exit::Changed | Exit::RollbackFailed | Exit::NeedsPerson);
     let resume = resume.then(|| format!("runbook resume {run}"));
-    let rollback = (exit == Exit::Changed).then(|| format!("runbook rollback {name}"));
+    // What would be gone back to from a way back is what was left.
+    let rollback = (exit == Exit::Changed && !is_rollback(plan)).then(|| format!("runbook rollback {name}"));
     if place.screen.form == Form::Json {
         let fields = json!({ "exit": exit as u8, "what": what, "run": run, "resume": resume, "rollback": rollback,
                              "incident": incident, "journal": journal.head() });
         Screen::event("result", &fields);
-        return Ok(());
+        return;
     }
     let mut notes = vec![Note::command("run", run)];
     notes.extend(resume.iter().map(|line| Note::command("go on", line)));
@@ -121,7 +144,6 @@ pub(super) fn tell(place: &Place, request: &Request<'_>, journal: &Journal, exit
     page.text("");
     page.item(mark, &what, notes);
     place.screen.page(&page);
-    Ok(())
 }
 
 /// A report with what the journal knows, and the document's four headings for what it cannot.

@@ -11,8 +11,8 @@ pub(super) fn of(seen: &Seen<'_>) -> Option<Sign> {
     if scheduled.status != "False" || scheduled.reason.as_deref() != Some("Unschedulable") {
         return None;
     }
-    // A node is on its way.
-    if seen.told("TriggeredScaleUp").next().is_some() {
+    // A node is on its way (Kubernetes' autoscaler, Karpenter), or others are made to leave one.
+    if seen.told("TriggeredScaleUp").chain(seen.told("Nominated")).next().is_some() || seen.is_nominated() {
         return None;
     }
     let since = scheduled.last_transition_time.as_ref()?.0;
