@@ -44,9 +44,9 @@ fn the_next_version_and_the_way_back_by_helm_3_and_by_kubectl() {
 fn written(transcript: &str) -> String {
     let kubeconfig = given("KUBECONFIG");
     let text = transcript.replace(&kubeconfig, "~/.kube/config-staging");
+    let text = text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
     format!(
         "# A deployment and the way back, by `runbook`\n\nWhat [`runbook`](runbook.md) prints into a pipe while a test deploys the next version on a real Kubernetes and goes back: by helm 3, then by kubectl. \
-         At a terminal there are colours, and a tree of the pods while a rollout goes on. Written by `UPDATE_PAGES=1 cargo xtask test --stage cluster the_next_version`.\n\n```console\n{}\n```\n",
-        text.trim_end()
+         At a terminal there are colours, and a tree of the pods while a rollout goes on. Written by `UPDATE_PAGES=1 cargo xtask test --stage cluster the_next_version`.\n\n```console\n{text}\n```\n"
     )
 }
