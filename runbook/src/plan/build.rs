@@ -1,6 +1,6 @@
 //! Step 2 for a version: images of its release commit, in the registry.
 
-use super::{Action, Labelled, OnFailure, Plan, Section, Step};
+use super::{Action, Labelled, Plan, Section, Step};
 use crate::{
     exit::Exit,
     failure::Failure,
@@ -154,15 +154,7 @@ fn refuse_other_commits(request: &BuildRequest<'_>, built: &Built) -> Result<(),
 }
 
 fn step(id: &str, title: &str, command: String, does: Action) -> Step {
-    Step {
-        id: id.to_owned(),
-        section: Section::Build,
-        title: title.to_owned(),
-        command,
-        does,
-        undone_by: None,
-        on_failure: OnFailure::Stop,
-    }
+    Step::new(Section::Build, id, title, command, does)
 }
 
 #[cfg(test)]

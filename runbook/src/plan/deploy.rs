@@ -110,15 +110,7 @@ fn by_helm(request: &Request<'_>, version: &str, observed: &Observed) -> Result<
     let force_conflicts = force_conflicts(observed)?;
     let heal = rollback::heal(request, &release, observed)?;
     let revision = observed.helm.next() + u32::from(heal.is_some());
-    let step = |id: &str, title: &str, command: String, does: Action| Step {
-        id: id.to_owned(),
-        section: Section::Deploy,
-        title: title.to_owned(),
-        command,
-        does,
-        undone_by: None,
-        on_failure: OnFailure::Stop,
-    };
+    let step = |id, title, command, does| Step::new(Section::Deploy, id, title, command, does);
     let chart = Path::new(CHART).to_owned();
     let lint = step("4.2.lint", "Validate Helm chart", helm::lint(CHART).literal(), Action::HelmLint { chart });
     let template = helm.template(&release, &set).literal();
@@ -161,15 +153,10 @@ fn force_conflicts(observed: &Observed) -> Result<bool, Failure> {
 pub(super) fn rollout(request: &Request<'_>) -> Step {
     let kubectl = crate::programs::kubectl::Kubectl(request.cluster);
     let lines: Vec<_> = request.services.iter().map(|(name, _)| kubectl.rollout_status(name).literal()).collect();
-    Step {
-        id: "4.4.rollout".to_owned(),
-        section: Section::Deploy,
-        title: "Monitor deployment progress".to_owned(),
-        command: lines.join("\n"),
-        does: Action::Rollout { services: request.service_names() },
-        undone_by: None,
-        on_failure: OnFailure::GoBack,
-    }
+    let does = Action::Rollout { services: request.service_names() };
+    let (id, title) = ("4.4.rollout", "Monitor deployment progress");
+    let step = Step::new(Section::Deploy, id, title, lines.join("\n"), does);
+    Step { on_failure: OnFailure::GoBack, ..step }
 }
 
 /// Steps 5 and 6.
@@ -177,42 +164,25 @@ pub(crate) fn verify(request: &Request<'_>, version: &str) -> Vec<Step> {
     let url = request.environment.url.trim_end_matches('/');
     let namespace = &request.cluster.namespace;
     let kubectl = crate::programs::kubectl::Kubectl(request.cluster);
-    let step = |id: &str, section: Section, title: &str, command: String, does: Action| Step {
-        id: id.to_owned(),
-        section,
-        title: title.to_owned(),
-        command,
-        does,
-        undone_by: None,
-        on_failure: OnFailure::Stop,
-    };
+    let step = |id, title, command, does| Step::new(Section::Verify, id, title, command, does);
+    let version = version.to_owned();
     let login = format!(
         "curl -X POST {url}/v1/auth/login -H \"Content-Type: application/json\" -d '{{\"email\":\"test@example.com\",\"password\":\"test123\"}}'\n\
          curl {url}/v1/users?limit=5 -H \"Authorization: Bearer $TEST_TOKEN\""
     );
     let logs: Vec<_> = request.services.iter().map(|(name, _)| kubectl.logs(name).literal()).collect();
     let pods = kubectl.call(["get", "pods", "-n", namespace]).literal();
+    let health = Action::Health { version: version.clone() };
+    let metrics = format!("/api/v1/namespaces/{namespace}/pods/POD:9090/proxy/metrics");
+    let metrics = kubectl.call(["get", "--raw", &metrics]).literal();
+    let smoke = smoke_line(request);
     vec![
-        step("5.1.pods", Section::Verify, "Check pod status", pods, Action::Pods { version: version.to_owned() }),
-        step(
-            "5.2.health",
-            Section::Verify,
-            "Check service health endpoints",
-            format!("curl {url}/v1/health"),
-            Action::Health { version: version.to_owned() },
-        ),
-        step("5.3.endpoints", Section::Verify, "Test critical endpoints", login, Action::Endpoints),
-        step("5.4.logs", Section::Verify, "Check application logs", logs.join("\n"), Action::Logs),
-        step(
-            "5.5.metrics",
-            Section::Verify,
-            "Verify metrics",
-            kubectl
-                .call(["get", "--raw", &format!("/api/v1/namespaces/{namespace}/pods/POD:9090/proxy/metrics")])
-                .literal(),
-            Action::Metrics,
-        ),
-        step("6.smoke", Section::Smoke, "Run automated smoke test suite", smoke_line(request), Action::Smoke),
+        step("5.1.pods", "Check pod status", pods, Action::Pods { version }),
+        step("5.2.health", "Check service health endpoints", format!("curl {url}/v1/health"), health),
+        step("5.3.endpoints", "Test critical endpoints", login, Action::Endpoints),
+        step("5.4.logs", "Check application logs", logs.join("\n"), Action::Logs),
+        step("5.5.metrics", "Verify metrics", metrics, Action::Metrics),
+        Step::new(Section::Smoke, "6.smoke", "Run automated smoke test suite", smoke, Action::Smoke),
     ]
 }
 

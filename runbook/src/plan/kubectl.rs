@@ -15,14 +15,10 @@ pub(super) fn deploy(request: &Request<'_>, version: &str) -> Result<Vec<Step>, 
             .cured_by(format!("in runbook.toml, in [environments.{}]: manifests = \"k8s/production\"", request.name)));
     };
     let kubectl = Kubectl(request.cluster);
-    let step = |id: &str, title: &str, command: String, undone_by: Option<String>, does: Action| Step {
-        id: id.to_owned(),
-        section: Section::Deploy,
-        title: title.to_owned(),
-        command,
-        does,
+    let step = |id: &str, title: &str, command, undone_by, does| Step {
         undone_by,
         on_failure: OnFailure::GoBack,
+        ..Step::new(Section::Deploy, id, title, command, does)
     };
     let apply = kubectl.apply(&format!("{}/", folder.display())).literal();
     let mut steps =
@@ -50,41 +46,24 @@ pub(super) fn way_back(request: &Request<'_>, observed: &Observed) -> Vec<Step> 
 
 /// One service back to a revision of its Deployment.
 pub(super) fn undo_step(request: &Request<'_>, service: &str, to: i64, image: &str) -> Step {
-    Step {
-        id: format!("rollback.2.undo.{service}"),
-        section: Section::Rollback,
-        title: format!("Rollback deployment {service}"),
-        command: Kubectl(request.cluster).undo(service, to).literal(),
-        does: Action::Undo { service: service.to_owned(), to, image: image.to_owned() },
-        undone_by: None,
-        on_failure: OnFailure::Stop,
-    }
+    let (id, title) = (format!("rollback.2.undo.{service}"), format!("Rollback deployment {service}"));
+    let command = Kubectl(request.cluster).undo(service, to).literal();
+    let does = Action::Undo { service: service.to_owned(), to, image: image.to_owned() };
+    Step::new(Section::Rollback, &id, &title, command, does)
 }
 
 /// What the document looks at first.
 pub(super) fn history(request: &Request<'_>) -> Step {
     let kubectl = Kubectl(request.cluster);
     let lines: Vec<_> = request.services.iter().map(|(name, _)| kubectl.rollout_history(name).literal()).collect();
-    Step {
-        id: "rollback.1.history".to_owned(),
-        section: Section::Rollback,
-        title: "View deployment history".to_owned(),
-        command: lines.join("\n"),
-        does: Action::RolloutHistory { services: request.service_names() },
-        undone_by: None,
-        on_failure: OnFailure::Stop,
-    }
+    let does = Action::RolloutHistory { services: request.service_names() };
+    Step::new(Section::Rollback, "rollback.1.history", "View deployment history", lines.join("\n"), does)
 }
 
 /// Waits until what was undone is there.
 pub(super) fn settle(request: &Request<'_>) -> Step {
-    Step {
-        id: "rollback.3.rollout".to_owned(),
-        section: Section::Rollback,
-        title: "Monitor rollback".to_owned(),
-        on_failure: OnFailure::Stop,
-        ..rollout(request)
-    }
+    let Step { command, does, .. } = rollout(request);
+    Step::new(Section::Rollback, "rollback.3.rollout", "Monitor rollback", command, does)
 }
 
 /// The version to go back to: the newest that every service runs or ran, and that not all of them run now. Where a

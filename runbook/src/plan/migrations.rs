@@ -1,7 +1,7 @@
 //! Step 3 for a version: what is pending, and what it is done after.
 
 use super::{
-    Action, OnFailure, Section, Step,
+    Action, Section, Step,
     gate::{self, Candidate},
 };
 use crate::{
@@ -48,15 +48,7 @@ pub(super) fn steps(request: &Request<'_>, version: &str, observed: &Observed) -
 }
 
 fn step(id: &str, title: &str, command: String, does: Action) -> Step {
-    Step {
-        id: id.to_owned(),
-        section: Section::Migrations,
-        title: title.to_owned(),
-        command,
-        does,
-        undone_by: None,
-        on_failure: OnFailure::Stop,
-    }
+    Step::new(Section::Migrations, id, title, command, does)
 }
 
 fn refuse_changed(version: &str, schema: &Schema) -> Result<(), Failure> {

@@ -1,7 +1,7 @@
 //! The way back: options 1 and 2 of the document's rollback.
 
 use super::{
-    Action, OnFailure, Plan, Release, Section, Step,
+    Action, Plan, Release, Section, Step,
     deploy::{RELEASE, from, release, verify},
     gate::{self, Candidate},
     kubectl,
@@ -48,15 +48,9 @@ fn by_helm(request: &Request<'_>, to: Option<u32>, observed: &Observed) -> Resul
     let release = release(request);
     let heal = heal(request, &release, observed)?;
     let revision = observed.helm.next() + u32::from(heal.is_some());
-    let history = Step {
-        id: "rollback.1.history".to_owned(),
-        section: Section::Rollback,
-        title: "Check deployment history".to_owned(),
-        command: Helm(request.cluster).call(["history", RELEASE, "-n", &request.cluster.namespace]).literal(),
-        does: Action::HelmHistory { release: RELEASE.to_owned() },
-        undone_by: None,
-        on_failure: OnFailure::Stop,
-    };
+    let command = Helm(request.cluster).call(["history", RELEASE, "-n", &request.cluster.namespace]).literal();
+    let does = Action::HelmHistory { release: RELEASE.to_owned() };
+    let history = Step::new(Section::Rollback, "rollback.1.history", "Check deployment history", command, does);
     let back = [helm_step(request, &release, target, revision), kubectl::settle(request)];
     let steps = std::iter::once(history).chain(heal).chain(back);
     Ok(plan(request, version, &format!(" --to {number}"), steps.collect(), observed))
@@ -65,15 +59,10 @@ fn by_helm(request: &Request<'_>, to: Option<u32>, observed: &Observed) -> Resul
 /// Back to a revision, as the one with this number.
 fn helm_step(request: &Request<'_>, release: &Release, target: &Revision, revision: u32) -> Step {
     let Revision { number, version, .. } = target;
-    Step {
-        id: "rollback.2.helm".to_owned(),
-        section: Section::Rollback,
-        title: format!("Rollback to revision {number}, which is {version}"),
-        command: Helm(request.cluster).rollback(&release.name, *number).literal(),
-        does: Action::HelmRollback { release: release.clone(), to: *number, version: version.clone(), revision },
-        undone_by: None,
-        on_failure: OnFailure::Stop,
-    }
+    let title = format!("Rollback to revision {number}, which is {version}");
+    let command = Helm(request.cluster).rollback(&release.name, *number).literal();
+    let does = Action::HelmRollback { release: release.clone(), to: *number, version: version.clone(), revision };
+    Step::new(Section::Rollback, "rollback.2.helm", &title, command, does)
 }
 
 fn by_kubectl(request: &Request<'_>, to: Option<u32>, observed: &Observed) -> Result<Plan, Failure> {
@@ -168,13 +157,8 @@ pub(super) fn heal(request: &Request<'_>, release: &Release, observed: &Observed
             .because("two helms at one release leave it in pieces; a run of this tool that was interrupted is gone on with by runbook resume")
             .cured_by("… --reason \"THAT HELM IS GONE\""));
     }
-    Ok(Some(Step {
-        id: "4.heal".to_owned(),
-        section: Section::Deploy,
-        title: format!("Revision {number} is {status}, and whoever began it is gone: back to {}", serving.number),
-        command: Helm(request.cluster).rollback(&release.name, serving.number).literal(),
-        does: Action::HelmHeal { release: release.clone(), revision: number, to: serving.number },
-        undone_by: None,
-        on_failure: OnFailure::Stop,
-    }))
+    let title = format!("Revision {number} is {status}, and whoever began it is gone: back to {}", serving.number);
+    let command = Helm(request.cluster).rollback(&release.name, serving.number).literal();
+    let does = Action::HelmHeal { release: release.clone(), revision: number, to: serving.number };
+    Ok(Some(Step::new(Section::Deploy, "4.heal", &title, command, does)))
 }

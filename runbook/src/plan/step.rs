@@ -20,6 +20,14 @@ pub(crate) struct Step {
     pub(crate) on_failure: OnFailure,
 }
 
+impl Step {
+    /// One that nothing takes back, and at whose failure everything stays as it is.
+    pub(crate) fn new(section: Section, id: &str, title: &str, command: String, does: Action) -> Self {
+        let (id, title) = (id.to_owned(), title.to_owned());
+        Self { id, section, title, command, does, undone_by: None, on_failure: OnFailure::Stop }
+    }
+}
+
 /// What is done when a step fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
