@@ -5,7 +5,7 @@ mod release;
 pub(crate) mod schema;
 pub(crate) mod source;
 
-use crate::{failure::Failure, request::Request};
+use crate::{failure::Failure, programs::helm::is_pending, request::Request};
 use jiff::Timestamp;
 use semver::Version;
 use std::{collections::BTreeMap, path::Path};
@@ -164,7 +164,7 @@ impl Helm {
 impl Revision {
     /// helm began it, and did not say how it ended.
     pub(crate) fn is_pending(&self) -> bool {
-        self.status.starts_with("pending-")
+        is_pending(&self.status)
     }
 }
 

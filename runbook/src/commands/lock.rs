@@ -8,12 +8,11 @@ use crate::{
     page::{Mark, Page},
     place::Place,
     plan::RELEASE,
-    programs::{CallError, helm::Helm},
+    programs::helm::{Helm, Listed},
     screen::{Form, Screen},
     time,
 };
 use runbook_file::{Cluster, RunbookFile};
-use serde::Deserialize;
 use serde_json::json;
 
 pub(crate) async fn status(place: &Place, name: &str) -> Result<Exit, Failure> {
@@ -64,27 +63,13 @@ fn of<'a>(file: &'a RunbookFile, name: &str) -> Result<&'a Cluster, Failure> {
 
 /// Whether helm says that it is at work, or was when it was killed.
 async fn is_pending(wanted: &Cluster) -> Result<bool, Failure> {
-    let call = Helm(wanted).history(RELEASE);
-    let untold = |why: String| {
-        Failure::failed(format!("whether helm is at work cannot be told: {why}"))
+    let helm = Helm(wanted);
+    let revisions = helm.revisions(RELEASE).await.map_err(|error| {
+        Failure::failed(format!("whether helm is at work cannot be told: {error}"))
             .because("a lock is not taken from somebody whose helm may be at work")
-            .cured_by(call.literal())
-    };
-    match call.run().await {
-        Ok(text) => newest_is_pending(&text).map_err(|error| untold(error.to_string())),
-        Err(CallError::Failed { said, .. }) if said.contains("release: not found") => Ok(false),
-        Err(error) => Err(untold(error.to_string())),
-    }
-}
-
-/// Of `helm history --output json`: oldest first.
-fn newest_is_pending(history: &str) -> serde_json::Result<bool> {
-    #[derive(Deserialize)]
-    struct Revision {
-        status: String,
-    }
-    let revisions: Vec<Revision> = serde_json::from_str(history)?;
-    Ok(revisions.last().is_some_and(|revision| revision.status.starts_with("pending-")))
+            .cured_by(helm.history(RELEASE).literal())
+    })?;
+    Ok(revisions.last().is_some_and(Listed::is_pending))
 }
 
 fn tell(place: &Place, text: &str) {
@@ -128,22 +113,4 @@ fn event(record: &Record) -> serde_json::Value {
         "renewed": held.map(|held| held.renewed),
         "token": record.token,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_newest_revision_says_whether_helm_is_at_work() {
-        let history = |status: &str| {
-            format!(r#"[{{"revision":1,"status":"pending-upgrade"}},{{"revision":2,"status":"{status}"}}]"#)
-        };
-        for (status, expected) in
-            [("pending-upgrade", true), ("pending-rollback", true), ("deployed", false), ("failed", false)]
-        {
-            assert_eq!(newest_is_pending(&history(status)).unwrap(), expected, "{status}");
-        }
-        assert!(!newest_is_pending("[]").unwrap());
-    }
 }

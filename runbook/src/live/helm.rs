@@ -4,20 +4,13 @@ use super::Live;
 use crate::{
     execute::{Standing, Trouble},
     plan::Release,
-    programs::{CallError, helm, helm::Helm},
+    programs::{
+        helm,
+        helm::{Helm, Listed},
+    },
 };
-use serde::Deserialize;
 use similar::TextDiff;
 use std::path::Path;
-
-/// One line of helm's history.
-#[derive(Debug, Deserialize)]
-struct Listed {
-    revision: u32,
-    status: String,
-    #[serde(default)]
-    description: String,
-}
 
 impl Live<'_> {
     fn helm(&self) -> Helm<'_> {
@@ -26,15 +19,7 @@ impl Live<'_> {
 
     /// The newest; none: no such release.
     async fn newest(&self, release: &str) -> Result<Option<Listed>, Trouble> {
-        match self.helm().history(release).run().await {
-            Ok(text) => {
-                let all: Vec<Listed> = serde_json::from_str(&text)
-                    .map_err(|error| Trouble::new(format!("helm's history cannot be read: {error}")))?;
-                Ok(all.into_iter().next_back())
-            }
-            Err(CallError::Failed { said, .. }) if said.contains("not found") => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        Ok(self.helm().revisions(release).await?.pop())
     }
 
     /// As helm prints it for people.
@@ -45,7 +30,7 @@ impl Live<'_> {
 
     pub(super) async fn is_healed(&self, release: &str, revision: u32) -> Result<Standing, Trouble> {
         let newest = self.newest(release).await?;
-        let healed = newest.filter(|newest| newest.revision > revision && !newest.status.starts_with("pending-"));
+        let healed = newest.filter(|newest| newest.revision > revision && !newest.is_pending());
         Ok(healed.map_or(Standing::Absent, |newest| Standing::Present(format!("revision {}", newest.revision))))
     }
 
@@ -103,7 +88,7 @@ impl Live<'_> {
         force_conflicts: bool,
     ) -> Result<String, Trouble> {
         let newest = self.newest(&release.name).await?;
-        let pending = newest.filter(|newest| newest.status.starts_with("pending-"));
+        let pending = newest.filter(Listed::is_pending);
         if let Some(pending) = pending {
             // Begun by this run before it was interrupted: its own manifests are applied once more, and helm's memory
             // gets its end. Somebody else's would have another number.

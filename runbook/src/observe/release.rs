@@ -4,21 +4,14 @@ use super::{Helm as Found, Revision, tag};
 use crate::{
     failure::Failure,
     plan::RELEASE,
-    programs::{Call, CallError, helm::Helm},
+    programs::{
+        Call, CallError,
+        helm::{Helm, Listed},
+    },
 };
 use futures_util::future::join_all;
-use jiff::Timestamp;
 use regex::Regex;
 use runbook_file::Cluster;
-use serde::Deserialize;
-
-/// What `helm history` prints for one revision, as far as it is read.
-#[derive(Deserialize)]
-struct Listed {
-    revision: u32,
-    status: String,
-    updated: Timestamp,
-}
 
 /// helm's version and every revision that it remembers. No helm at all is none with major 0.
 pub(super) async fn observe(cluster: &Cluster) -> Result<Found, Failure> {
@@ -27,15 +20,10 @@ pub(super) async fn observe(cluster: &Cluster) -> Result<Found, Failure> {
         Err(CallError::NotThere(_)) => return Ok(Found::default()),
         Err(error) => return Err(Failure::failed(format!("helm: {error}")).cured_by("helm version")),
     };
-    let call = Helm(cluster).history(RELEASE);
-    let listed = match call.run().await {
-        Ok(text) => serde_json::from_str::<Vec<Listed>>(&text)
-            .map_err(|error| Failure::failed(format!("helm's history cannot be read: {error}")))?,
-        Err(CallError::Failed { said, .. }) if said.contains("not found") => vec![],
-        Err(error) => {
-            return Err(Failure::failed(format!("helm's history cannot be read: {error}")).cured_by(call.literal()));
-        }
-    };
+    let helm = Helm(cluster);
+    let listed = helm.revisions(RELEASE).await.map_err(|error| {
+        Failure::failed(format!("helm's history cannot be read: {error}")).cured_by(helm.history(RELEASE).literal())
+    })?;
     let revisions = join_all(listed.into_iter().map(|listed| revision(cluster, listed))).await;
     Ok(Found { major, revisions: revisions.into_iter().collect::<Result<_, _>>()? })
 }
@@ -43,7 +31,7 @@ pub(super) async fn observe(cluster: &Cluster) -> Result<Found, Failure> {
 /// What its manifests say: the images, and the migration that they need.
 async fn revision(
     cluster: &Cluster,
-    Listed { revision: number, status, updated }: Listed,
+    Listed { revision: number, status, updated, .. }: Listed,
 ) -> Result<Revision, Failure> {
     let call = Helm(cluster).manifest(RELEASE, number);
     let manifest = call.run().await.map_err(|error| {

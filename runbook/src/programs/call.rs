@@ -1,6 +1,7 @@
 //! One run of a program: with a time limit, captured, in a process group of its own that ends with this process.
 
-use crate::redact::redact;
+use crate::{home, redact::redact};
+use runbook_file::Cluster;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
     ffi::OsStr,
@@ -91,6 +92,17 @@ impl Call {
     pub(crate) fn env(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.environment.push((name, value.into()));
         self
+    }
+
+    /// At a cluster by its context, whose option the program calls so: the user's own current context is neither used nor
+    /// changed.
+    #[must_use]
+    pub(crate) fn at(self, cluster: &Cluster, context: &str) -> Self {
+        let call = self.args([context, &cluster.context]);
+        match &cluster.kubeconfig {
+            Some(path) => call.args(["--kubeconfig".to_owned(), home::expand(path).display().to_string()]),
+            None => call,
+        }
     }
 
     #[must_use]

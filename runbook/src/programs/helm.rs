@@ -1,14 +1,46 @@
 //! `helm`
 
-use super::Call;
-use crate::{home, plan::Release};
+use super::{Call, CallError};
+use crate::plan::Release;
+use jiff::Timestamp;
 use runbook_file::Cluster;
+use serde::Deserialize;
 use std::time::Duration;
 
 /// What the document gives a rollout.
 const TIMEOUT: &str = "10m";
 /// helm waits for each of its parts that long, one after the other.
 const LIMIT: Duration = Duration::from_mins(40);
+
+/// A revision, as its history lists it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Listed {
+    pub(crate) revision: u32,
+    /// `deployed`, `superseded`, `pending-upgrade`, …
+    pub(crate) status: String,
+    /// When helm last wrote it.
+    pub(crate) updated: Timestamp,
+    /// As in `Rollback to 3`.
+    #[serde(default)]
+    pub(crate) description: String,
+}
+
+impl Listed {
+    /// helm began it, and did not say how it ended: it is at work, or was when it was killed.
+    pub(crate) fn is_pending(&self) -> bool {
+        is_pending(&self.status)
+    }
+}
+
+/// The same, of a status alone.
+pub(crate) fn is_pending(status: &str) -> bool {
+    status.starts_with("pending-")
+}
+
+fn listed(history: &str) -> Result<Vec<Listed>, CallError> {
+    let unreadable = |error| CallError::Failed { code: None, said: format!("its history cannot be read: {error}") };
+    serde_json::from_str(history).map_err(unreadable)
+}
 
 /// helm at a cluster.
 #[derive(Debug, Clone, Copy)]
@@ -17,11 +49,7 @@ pub(crate) struct Helm<'a>(pub(crate) &'a Cluster);
 impl Helm<'_> {
     /// Any of its commands.
     pub(crate) fn call<'a>(self, arguments: impl IntoIterator<Item = &'a str>) -> Call {
-        let call = Call::new("helm").args(arguments).args(["--kube-context", &self.0.context]);
-        match &self.0.kubeconfig {
-            Some(path) => call.args(["--kubeconfig".to_owned(), home::expand(path).display().to_string()]),
-            None => call,
-        }
+        Call::new("helm").args(arguments).at(self.0, "--kube-context")
     }
 
     fn in_namespace<'a>(self, arguments: impl IntoIterator<Item = &'a str>) -> Call {
@@ -31,6 +59,15 @@ impl Helm<'_> {
     /// Every revision that it remembers, as JSON.
     pub(crate) fn history(self, release: &str) -> Call {
         self.in_namespace(["history", release, "--max", "256", "--output", "json"])
+    }
+
+    /// The same, read: oldest first; none of a release that there is not.
+    pub(crate) async fn revisions(self, release: &str) -> Result<Vec<Listed>, CallError> {
+        match self.history(release).run().await {
+            Ok(text) => listed(&text),
+            Err(CallError::Failed { said, .. }) if said.contains("release: not found") => Ok(vec![]),
+            Err(error) => Err(error),
+        }
     }
 
     /// What a revision was made with, as JSON: the values of the chart and those that were given.
@@ -78,4 +115,27 @@ pub(crate) fn set(version: &str, repository: Option<&str>) -> Vec<String> {
     let repository = repository.map(|repository| format!("image.repository={repository}"));
     let all = std::iter::once(format!("image.tag={version}")).chain(repository);
     all.flat_map(|value| ["--set".to_owned(), value]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_newest_revision_says_whether_helm_is_at_work() {
+        let history = |status: &str| {
+            format!(
+                r#"[{{"revision":1,"status":"pending-upgrade","updated":"2025-01-17T14:00:00.5Z"}},
+                    {{"revision":2,"status":"{status}","updated":"2025-01-17T14:00:00.5Z"}}]"#
+            )
+        };
+        for (status, expected) in
+            [("pending-upgrade", true), ("pending-rollback", true), ("deployed", false), ("failed", false)]
+        {
+            assert_eq!(listed(&history(status)).unwrap().last().unwrap().is_pending(), expected, "{status}");
+        }
+        assert!(listed("[]").unwrap().is_empty());
+        let error = listed("Error").unwrap_err().to_string();
+        assert!(error.starts_with("its history cannot be read: "), "{error}");
+    }
 }

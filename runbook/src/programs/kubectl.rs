@@ -1,7 +1,6 @@
 //! `kubectl`
 
 use super::{Call, CallError};
-use crate::home;
 use runbook_file::Cluster;
 use serde::Deserialize;
 use std::time::Duration;
@@ -16,11 +15,7 @@ pub(crate) struct Kubectl<'a>(pub(crate) &'a Cluster);
 impl Kubectl<'_> {
     /// Any of its commands.
     pub(crate) fn call<'a>(self, arguments: impl IntoIterator<Item = &'a str>) -> Call {
-        let call = Call::new("kubectl").args(arguments).args(["--context", &self.0.context]);
-        match &self.0.kubeconfig {
-            Some(path) => call.args(["--kubeconfig".to_owned(), home::expand(path).display().to_string()]),
-            None => call,
-        }
+        Call::new("kubectl").args(arguments).at(self.0, "--context")
     }
 
     /// The same, in the namespace of the deployables.
