@@ -117,6 +117,19 @@ pub(crate) async fn execute(
     Ok(exit)
 }
 
+/// Asks a question outside of any run; whether it was answered well. Nothing is kept.
+pub(crate) async fn ask(world: &mut impl World, step: &Step, mut tell: impl FnMut(&Told<'_>)) -> bool {
+    tell(&Told::Begun(step));
+    match world.apply(step).await {
+        Ok(evidence) => tell(&Told::Done { step, how: How::Applied, evidence: &redact(&evidence, &[]) }),
+        Err(trouble) => {
+            tell(&Told::Failed { step, trouble: &trouble.redacted() });
+            return false;
+        }
+    }
+    true
+}
+
 struct Walk<'a, W, T> {
     journal: &'a mut Journal,
     world: &'a mut W,

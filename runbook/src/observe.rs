@@ -1,6 +1,6 @@
 //! What is, before anything is planned. Nothing here changes anything.
 
-mod deployed;
+pub(crate) mod deployed;
 mod release;
 pub(crate) mod schema;
 pub(crate) mod source;

@@ -1,5 +1,6 @@
 //! What is asked for, with nothing left to interpret.
 
+use crate::release::version::image_in;
 use clap::ValueEnum;
 use jiff::Timestamp;
 use runbook_file::{Cluster, Environment, Service};
@@ -34,17 +35,15 @@ pub(crate) enum Via {
 impl Request<'_> {
     /// The image of a service at a version, as the environment's registry has it.
     pub(crate) fn image(&self, service: &Service, version: &str) -> String {
-        let registry = self.environment.registry.trim_end_matches('/');
-        let before = if registry.is_empty() { String::new() } else { format!("{registry}/") };
-        format!("{before}{}:{version}", service.image)
+        format!("{}:{version}", image_in(&self.environment.registry, &service.image))
     }
 
     /// Where the chart finds the images; none: where it says itself.
     pub(crate) fn repository(&self) -> Option<String> {
         let (_, first) = self.services.first()?;
         let (repository, _) = first.image.rsplit_once('/')?;
-        let registry = self.environment.registry.trim_end_matches('/');
-        (!registry.is_empty()).then(|| format!("{registry}/{repository}"))
+        let registry = &self.environment.registry;
+        (!registry.is_empty()).then(|| image_in(registry, repository))
     }
 
     /// The names of the services, which are also those of their Deployments and containers.

@@ -17,7 +17,7 @@ use crate::{
     report::Report,
     request::{Request, Via},
     screen::Form,
-    time,
+    stored, time,
 };
 use jiff::Timestamp;
 use runbook_file::{Cluster, Environment, RunbookFile};
@@ -116,7 +116,7 @@ pub(crate) async fn change(
     let lock = take(&client, target.name, &run, &report).await?;
     let begun = async {
         let made_at = match stored {
-            Some(hash) => stored_at(place, hash)?,
+            Some(hash) => stored::read(&place.folder, hash)?.made_at,
             None => time::now(),
         };
         let request = target.request(file, words, made_at);
@@ -166,11 +166,6 @@ async fn leave(lock: &Lock) {
     lock.note("ended in the middle of a step by Ctrl-C");
     // Until the note is with the lock.
     sleep(Duration::from_secs(1)).await;
-}
-
-/// When a stored plan was made.
-fn stored_at(place: &Place, hash: &str) -> Result<Timestamp, Failure> {
-    crate::stored::read(&place.folder, hash).map(|stored| stored.made_at)
 }
 
 /// At a terminal a person is asked; elsewhere nobody is, and production has to be named once more.

@@ -4,7 +4,7 @@ use crate::{
     cluster,
     exit::Exit,
     failure::Failure,
-    journal::{self, Entry, Event, Journal, Kept},
+    journal::{self, Event, Journal, Kept, Summary},
     lock,
     place::Place,
     plan,
@@ -101,14 +101,15 @@ pub(crate) async fn resume(place: &Place, run: &str, environment_name: Option<&s
     let file = place.file()?;
     let kept = Kept::find(place, run).await?;
     let entries = kept.entries(run).await?;
-    let (environment, reason) = begun(run, &entries)?;
-    let target = run::target(&file, &environment)?;
+    let begun = Summary::of(&entries, false)
+        .ok_or_else(|| Failure::refused(format!("the journal of {run} has no beginning")))?;
     let words = Words {
-        environment: environment.clone(),
+        environment: begun.plan.environment.clone(),
         via: None,
-        reason,
+        reason: begun.reason.map(str::to_owned),
         environment_name: environment_name.map(str::to_owned),
     };
+    let target = run::target(&file, &words.environment)?;
     let has_begun = entries.iter().any(|entry| matches!(entry.event, Event::Doing { .. }));
     if !has_begun {
         if words.reason.is_none() {
@@ -144,13 +145,4 @@ async fn opened(place: &Place, client: &kube::Client, run: &str) -> Result<Journ
     }
     journal.append(Event::Resumed { by: lock::who() })?;
     Ok(journal)
-}
-
-/// Whose it is, and why it was begun.
-fn begun(run: &str, entries: &[Entry]) -> Result<(String, Option<String>), Failure> {
-    let begun = entries.iter().find_map(|entry| match &entry.event {
-        Event::Began { plan, reason, .. } => Some((plan.environment.clone(), reason.clone())),
-        _ => None,
-    });
-    begun.ok_or_else(|| Failure::refused(format!("the journal of {run} has no beginning")))
 }

@@ -1,12 +1,11 @@
 //! `runbook verify` and `smoke`: Steps 5 and 6, of what runs now.
 
 use crate::{
-    cluster,
-    execute::{Told, World as _},
+    cluster, execute,
     exit::Exit,
     failure::Failure,
-    journal::How,
     live::Live,
+    observe::deployed,
     place::Place,
     plan::{self, Section},
     report::Report,
@@ -21,8 +20,8 @@ pub(crate) async fn run(place: &Place, environment: &str, sections: &[Section]) 
     let client = cluster::connect(target.cluster).await?;
     let words = Words { environment: environment.to_owned(), via: None, reason: None, environment_name: None };
     let request = target.request(&file, &words, time::now());
-    let observed = run::look(place, &request, &client, None).await?;
-    let deployed = observed.deployed.values().next().map(|deployed| deployed.version().to_owned());
+    let deployed = deployed::observe(request.cluster, request.services).await?;
+    let deployed = deployed.values().next().map(|deployed| deployed.version().to_owned());
     let version = deployed.ok_or_else(|| {
         Failure::refused(format!("nothing is deployed in {environment}"))
             .cured_by(format!("runbook deploy {environment} --version X.Y.Z"))
@@ -31,13 +30,8 @@ pub(crate) async fn run(place: &Place, environment: &str, sections: &[Section]) 
     let mut live = Live { folder: &place.folder, request: &request, client, lock: None, report: &report, copy: None };
     let mut exit = Exit::Done;
     for step in plan::verify(&request, &version).iter().filter(|step| sections.contains(&step.section)) {
-        report.told(&Told::Begun(step));
-        match live.apply(step).await {
-            Ok(evidence) => report.told(&Told::Done { step, how: How::Applied, evidence: &evidence }),
-            Err(trouble) => {
-                report.told(&Told::Failed { step, trouble: &trouble });
-                exit = Exit::Failed;
-            }
+        if !execute::ask(&mut live, step, |told| report.told(told)).await {
+            exit = Exit::Failed;
         }
     }
     report.over();

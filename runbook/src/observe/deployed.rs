@@ -20,7 +20,7 @@ const REVISION: &str = "deployment.kubernetes.io/revision";
 const SCHEMA_NEEDS: &str = "api-platform/schema-needs";
 
 /// By service; those that are not there are left out.
-pub(super) async fn observe(
+pub(crate) async fn observe(
     cluster: &Cluster,
     services: &[(String, Service)],
 ) -> Result<BTreeMap<String, Deployed>, Failure> {
