@@ -5,7 +5,7 @@ use crate::{
     execute::{Told, Trouble},
     journal::How,
     page::{self, Mark},
-    plan::{Plan, Section, Step},
+    plan::{Action, Plan, Section, Step},
     screen::{Form, Screen},
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -109,7 +109,10 @@ impl<'a> Report<'a> {
             Form::Json => Screen::event("step", &json!({ "id": step.id, "state": "begun", "command": step.command })),
             Form::Plain => self.print(&format!("begun {}: {}", step.id, step.title)),
             Form::Human => {
-                step.command.lines().for_each(|line| self.print(&page::command(self.screen, line)));
+                // Lines that are run later, by another command, are not shown as run now.
+                if !matches!(step.does, Action::Later { .. }) {
+                    step.command.lines().for_each(|line| self.print(&page::command(self.screen, line)));
+                }
                 self.now(&[]);
             }
         }

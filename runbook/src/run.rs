@@ -214,7 +214,7 @@ pub(crate) async fn go_on(
     let mut is_left = false;
     let done = match ending::missing_approvals(request, &client, &mut journal).await {
         Ok(None) => {
-            let (stop, _listener) = Stop::on_ctrl_c(ctrl_c);
+            let (stop, _listener) = Stop::on_ctrl_c();
             let exit = execute::execute(&mut journal, &mut live, &stop, |told| report.told(told)).await;
             is_left = stop.is_asked_twice();
             exit.map_err(|failure| ending::of_a_run(failure, &journal))
@@ -240,12 +240,4 @@ pub(crate) async fn go_on(
         ending::tell(place, request, &journal, exit, report);
     }
     done
-}
-
-fn ctrl_c(times: u32) {
-    let what = match times {
-        1 => "stops before the next step; Ctrl-C once more ends this one in the middle",
-        _ => "ends what runs",
-    };
-    eprintln!("\n  {what}");
 }

@@ -1,24 +1,19 @@
 //! `runbook build`: Step 2, as steps of a plan.
 
 use crate::{
-    execute::{Standing, Stop, Told, Trouble, World, execute},
+    execute::{Standing, Stop, Trouble, World, execute},
     exit::Exit,
     failure::Failure,
     images::Images,
-    journal::{self, Event, How, Journal},
-    page::{Mark, Note, Page},
+    journal::{self, Event, Journal},
+    lock,
     place::Place,
-    plan::{self, Action, BuildRequest, Plan, Step},
-    screen::{Form, Screen},
+    plan::{self, BuildRequest, Step},
+    report::Report,
     time,
 };
 use semver::Version;
-use serde_json::json;
-use std::{
-    env,
-    fs::{File, TryLockError},
-    process,
-};
+use std::fs::{File, TryLockError};
 
 pub(crate) async fn run(place: &Place, environment: Option<&str>, version: &Version) -> Result<Exit, Failure> {
     let file = place.file()?;
@@ -31,14 +26,15 @@ pub(crate) async fn run(place: &Place, environment: Option<&str>, version: &Vers
     let _alone = alone(place)?;
     let mut images = Images { folder: &place.folder };
     let plan = plan::build(&request, &images.observe(&request).await?)?;
-    tell_plan(place, &plan);
-    let run = format!("{}-{:04x}", time::now().strftime("%Y%m%d-%H%M%S"), process::id() & 0xffff);
-    let by = env::var("USER").unwrap_or_else(|_| "somebody".to_owned());
-    let began = Event::Began { run: run.clone(), by, reason: None, plan: Box::new(plan.clone()) };
+    let report = Report::new(&place.screen);
+    report.plan(&plan);
+    let run = journal::new_run(time::now())?;
+    let began = Event::Began { run: run.clone(), by: lock::who(), reason: None, plan: Box::new(plan.clone()) };
     let mut journal = Journal::begin(&folder, &run, began)?;
-    let (stop, _listener) =
-        Stop::on_ctrl_c(|_| eprintln!("\n  stops before the next step; Ctrl-C once more ends this one"));
-    let exit = execute(&mut journal, &mut images, &stop, |told| tell(place, told)).await?;
+    let (stop, _listener) = Stop::on_ctrl_c();
+    let exit = execute(&mut journal, &mut images, &stop, |told| report.told(told)).await;
+    report.over();
+    let exit = exit?;
     if exit != Exit::Done {
         return Err(Failure {
             exit,
@@ -74,45 +70,4 @@ impl World for Images<'_> {
     async fn apply(&mut self, step: &Step) -> Result<String, Trouble> {
         Images::apply(*self, &step.does).await
     }
-}
-
-fn tell_plan(place: &Place, plan: &Plan) {
-    if place.screen.form == Form::Json {
-        return Screen::event("plan", &json!({ "hash": plan.hash(), "plan": plan }));
-    }
-    let mut page = Page::default();
-    page.title(&plan.command);
-    for step in &plan.steps {
-        step.command.lines().for_each(|line| page.pair(&step.title, line));
-    }
-    page.text(format!("plan {}", plan.hash()));
-    place.screen.page(&page);
-}
-
-fn tell(place: &Place, told: &Told<'_>) {
-    let (step, state, mark, what, evidence) = match told {
-        Told::Begun(step) => (*step, "begun", Mark::Good, "", ""),
-        Told::Done { step, how: How::Applied, evidence } => (*step, "done", Mark::Good, "", *evidence),
-        Told::Done { step, how: How::Already, evidence } => (*step, "done", Mark::Good, "is so already", *evidence),
-        Told::Before(step) => (*step, "before", Mark::Good, "done before the interruption", ""),
-        Told::Failed { step, trouble } => (*step, "failed", Mark::Failed, &*trouble.why, &*trouble.evidence),
-        Told::Stopped(step) => (*step, "stopped", Mark::Warning, "stopped before it", ""),
-        // A build has no way back: what is pushed stays.
-        Told::TurnedBack => return,
-    };
-    if place.screen.form == Form::Json {
-        return Screen::event("step", &json!({ "id": step.id, "state": state, "what": what, "evidence": evidence }));
-    }
-    let mut page = Page::default();
-    if state == "begun" {
-        if matches!(step.does, Action::Later { .. }) {
-            // Its lines are not run now.
-            return;
-        }
-        step.command.lines().for_each(|line| page.text(format!("$ {line}")));
-    } else {
-        let what = if what.is_empty() { step.title.clone() } else { format!("{}: {what}", step.title) };
-        page.item(mark, &what, evidence.lines().map(|line| Note::text("seen", line)).collect());
-    }
-    place.screen.page(&page);
 }

@@ -11,13 +11,13 @@ pub(crate) struct Stop(watch::Receiver<u32>);
 pub(crate) struct Listener(JoinHandle<()>);
 
 impl Stop {
-    /// Listens for Ctrl-C; `tell` hears how often it was pressed.
-    pub(crate) fn on_ctrl_c(tell: impl Fn(u32) + 'static + Send) -> (Self, Listener) {
+    /// Listens for Ctrl-C, and says what it does.
+    pub(crate) fn on_ctrl_c() -> (Self, Listener) {
         let (sender, receiver) = watch::channel(0);
         let listener = tokio::spawn(async move {
             while signal::ctrl_c().await.is_ok() {
                 sender.send_modify(|times| *times += 1);
-                tell(*sender.borrow());
+                eprintln!("\n  {}", what(*sender.borrow()));
             }
         });
         (Self(receiver), Listener(listener))
@@ -45,6 +45,13 @@ impl Stop {
     #[cfg(test)]
     pub(crate) fn never() -> Self {
         Self(watch::channel(0).1)
+    }
+}
+
+fn what(times: u32) -> &'static str {
+    match times {
+        1 => "stops before the next step; Ctrl-C once more ends this one in the middle",
+        _ => "ends what runs",
     }
 }
 

@@ -30,6 +30,14 @@ fn begin(folder: &Path, plan: &Plan) {
     Journal::begin(folder, RUN, began).unwrap();
 }
 
+/// A deployment that was begun.
+fn deployment() -> (TempDir, Plan) {
+    let plan = plans::planned(None, "1.2.4", &plans::observed()).unwrap();
+    let folder = self::folder();
+    begin(folder.path(), &plan);
+    (folder, plan)
+}
+
 /// Goes on with the run until it ends or is killed; None: it was killed.
 fn go_on(folder: &Path, world: &mut Recorded) -> Option<Exit> {
     let mut journal = Journal::open(folder, RUN).unwrap();
@@ -117,9 +125,7 @@ fn what_cannot_be_done_is_taken_back_where_the_plan_says_so() {
 
 #[test]
 fn a_way_back_that_fails_is_told_and_can_be_tried_again() {
-    let plan = plans::planned(None, "1.2.4", &plans::observed()).unwrap();
-    let folder = self::folder();
-    begin(folder.path(), &plan);
+    let (folder, _) = deployment();
     let failing = ["4.4.rollout".to_owned(), "rollback.2.helm".to_owned()].into();
     let mut world = Recorded { failing, ..Recorded::default() };
     assert_eq!(go_on(folder.path(), &mut world), Some(Exit::RollbackFailed));
@@ -129,9 +135,7 @@ fn a_way_back_that_fails_is_told_and_can_be_tried_again() {
 
 #[test]
 fn what_somebody_took_back_meanwhile_is_neither_done_over_nor_taken_back_further() {
-    let plan = plans::planned(None, "1.2.4", &plans::observed()).unwrap();
-    let folder = self::folder();
-    begin(folder.path(), &plan);
+    let (folder, _) = deployment();
     let mut world = Recorded { failing: ["6.smoke".to_owned()].into(), ..Recorded::default() };
     assert_eq!(go_on(folder.path(), &mut world), Some(Exit::Changed));
     world.done.retain(|action, _| !action.contains("helm_upgrade"));
@@ -143,9 +147,7 @@ fn what_somebody_took_back_meanwhile_is_neither_done_over_nor_taken_back_further
 
 #[test]
 fn what_a_run_did_not_begin_is_not_its_to_take_back() {
-    let plan = plans::planned(None, "1.2.4", &plans::observed()).unwrap();
-    let folder = self::folder();
-    begin(folder.path(), &plan);
+    let (folder, _) = deployment();
     let mut world = Recorded { unanswered: ["4.3.upgrade".to_owned()].into(), ..Recorded::default() };
     assert_eq!(go_on(folder.path(), &mut world), Some(Exit::Changed), "its migrations are there");
     assert!(world.done.keys().all(|action| !action.contains("helm_rollback")), "somebody else's release was undone");
@@ -155,9 +157,7 @@ fn what_a_run_did_not_begin_is_not_its_to_take_back() {
 
 #[test]
 fn a_dump_that_lies_on_a_colleagues_machine_is_not_made_again() {
-    let plan = plans::planned(None, "1.2.4", &plans::observed()).unwrap();
-    let folder = self::folder();
-    begin(folder.path(), &plan);
+    let (folder, _) = deployment();
     let mut world = Recorded { failing: ["3.5.up".to_owned()].into(), ..Recorded::default() };
     assert_eq!(go_on(folder.path(), &mut world), Some(Exit::Changed));
     world.done.retain(|action, _| !action.contains("snapshot"));
@@ -168,9 +168,7 @@ fn a_dump_that_lies_on_a_colleagues_machine_is_not_made_again() {
 
 #[test]
 fn a_journal_that_was_changed_is_refused() {
-    let plan = plans::planned(None, "1.2.4", &plans::observed()).unwrap();
-    let folder = self::folder();
-    begin(folder.path(), &plan);
+    let (folder, _) = deployment();
     go_on(folder.path(), &mut Recorded::default()).unwrap();
     let path = folder.path().join(format!("{RUN}.jsonl"));
     let text = fs::read_to_string(&path).unwrap();
@@ -182,9 +180,7 @@ fn a_journal_that_was_changed_is_refused() {
 
 #[test]
 fn a_journal_that_cannot_be_written_stops_before_anything_is_done() {
-    let plan = plans::planned(None, "1.2.4", &plans::observed()).unwrap();
-    let folder = self::folder();
-    begin(folder.path(), &plan);
+    let (folder, _) = deployment();
     let mut journal = Journal::open(folder.path(), RUN).unwrap();
     journal.file = OpenOptions::new().read(true).open(folder.path().join(format!("{RUN}.jsonl"))).unwrap();
     let mut world = Recorded::default();

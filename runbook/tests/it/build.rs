@@ -65,7 +65,8 @@ fn steady(text: &str, released: &Released, address: &str) -> String {
     let head = released.head();
     let text =
         text.replace(&registry::digest_of(&head), "DIGEST").replace(&head, "COMMIT").replace(address, "REGISTRY");
-    regex::Regex::new("[0-9a-f]{64}").unwrap().replace_all(&text, "HASH").into_owned()
+    let text = regex::Regex::new("[0-9a-f]{64}").unwrap().replace_all(&text, "HASH");
+    regex::Regex::new(r"  [0-9]+\.[0-9] s\n").unwrap().replace_all(&text, "  TIME\n").into_owned()
 }
 
 #[test]
@@ -75,26 +76,34 @@ fn an_image_is_built_and_pushed_once_and_its_digest_is_recorded() {
     assert_eq!((said.code, &*said.err), (0, ""), "{}", said.out);
     insta::assert_snapshot!(steady(&said.out, &released, &address), @"
     runbook build production --version 1.2.4:
-      Release commit: git log -1 --format=%s    # Release 1.2.4
-      Build auth-service: docker build -t REGISTRY/api-platform/auth-service:1.2.4 -f services/auth/Dockerfile --build-arg REVISION=COMMIT .
-      Write what it is made of: echo made; echo target/sbom.json
-      Tag as latest: docker tag REGISTRY/api-platform/auth-service:1.2.4 REGISTRY/api-platform/auth-service:latest
-      Push auth-service: docker push REGISTRY/api-platform/auth-service:1.2.4
+    Step 2: Build and Tag Docker Images:
+    - Release commit
+        git log -1 --format=%s    # Release 1.2.4
+    - Build auth-service
+        docker build -t REGISTRY/api-platform/auth-service:1.2.4 -f services/auth/Dockerfile --build-arg REVISION=COMMIT .
+        undone by: docker image rm REGISTRY/api-platform/auth-service:1.2.4
+    - Write what it is made of
+        echo made; echo target/sbom.json
+    - Tag as latest
+        docker tag REGISTRY/api-platform/auth-service:1.2.4 REGISTRY/api-platform/auth-service:latest
+    - Push auth-service
+        docker push REGISTRY/api-platform/auth-service:1.2.4
     plan HASH
-    $ git log -1 --format=%s    # Release 1.2.4
-    ok: Release commit
-      seen: COMMIT is the release commit of 1.2.4
-    $ docker build -t REGISTRY/api-platform/auth-service:1.2.4 -f services/auth/Dockerfile --build-arg REVISION=COMMIT .
-    ok: Build auth-service
-      seen: REGISTRY/api-platform/auth-service:1.2.4 of COMMIT
-    $ echo made; echo target/sbom.json
-    ok: Write what it is made of
-      seen: target/sbom.json
-    ok: Tag as latest
-      seen: latest stays at what was verified last; `runbook finish` moves it, by digest, when this version is
-    $ docker push REGISTRY/api-platform/auth-service:1.2.4
-    ok: Push auth-service
-      seen: REGISTRY/api-platform/auth-service:1.2.4@DIGEST
+    begun 2.1.commit: Release commit
+    done 2.1.commit  TIME
+          COMMIT is the release commit of 1.2.4
+    begun 2.3.build.auth-service: Build auth-service
+    done 2.3.build.auth-service  TIME
+          REGISTRY/api-platform/auth-service:1.2.4 of COMMIT
+    begun 2.3.sbom: Write what it is made of
+    done 2.3.sbom  TIME
+          target/sbom.json
+    begun 2.4.latest: Tag as latest
+    done 2.4.latest  TIME
+          latest stays at what was verified last; `runbook finish` moves it, by digest, when this version is
+    begun 2.5.push.auth-service: Push auth-service
+    done 2.5.push.auth-service  TIME
+          REGISTRY/api-platform/auth-service:1.2.4@DIGEST
     ");
     let runs = released.project.path().join(".runbook/runs");
     let journal = fs::read_to_string(fs::read_dir(runs).unwrap().next().unwrap().unwrap().path()).unwrap();
@@ -116,7 +125,7 @@ fn what_failed_is_gone_on_with() {
     released.project.write(".home/docker/fail.build", "");
     let said = build(&released);
     assert_eq!(said.code, 6);
-    assert!(said.out.contains("error: Build auth-service: build: no space left on device\n"), "{}", said.out);
+    assert!(said.out.contains("failed 2.3.build.auth-service: build: no space left on device  "), "{}", said.out);
     fs::remove_file(released.project.path().join(".home/docker/fail.build")).unwrap();
     released.project.write(".home/docker/fail.push", "");
     let said = build(&released);
@@ -129,7 +138,7 @@ fn what_failed_is_gone_on_with() {
     fs::remove_file(released.project.path().join(".home/docker/fail.push")).unwrap();
     let said = build(&released);
     assert_eq!(said.code, 0, "{}{}", said.out, said.err);
-    assert!(said.out.contains("ok: Build auth-service: is so already\n"), "{}", said.out);
+    assert!(said.out.contains("done 2.3.build.auth-service: is so already  "), "{}", said.out);
     assert_eq!((calls(&released, "build "), calls(&released, "push ")), (2, 2), "each failed once");
 }
 
