@@ -86,7 +86,7 @@ pub(crate) struct Deployed {
     /// With its tag.
     pub(crate) image: String,
     /// Of the Deployment.
-    pub(crate) revision: i64,
+    pub(crate) revision: u64,
     /// What ran before, oldest first, as far as ReplicaSets are left.
     pub(crate) history: Vec<Past>,
     /// Fields that somebody took from helm, by who took them: `kubectl-set`, `kubectl-scale`, …
@@ -96,7 +96,7 @@ pub(crate) struct Deployed {
 /// An older ReplicaSet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Past {
-    pub(crate) revision: i64,
+    pub(crate) revision: u64,
     pub(crate) image: String,
     pub(crate) schema_needs: Option<String>,
 }

@@ -15,7 +15,7 @@ mod watch;
 
 pub use doom::{Cause, Doom, Fact};
 pub use evidence::{EventLine, Evidence, Log, PodEvidence, ServiceEvidence, evidence};
-pub use observed::Observed;
+pub use observed::{Observed, revision};
 pub use standing::{Mark, PodLine, Revision, Service, Standing, State, standing};
 pub use tree::{Canvas, tree};
 pub use watch::{Blind, View, Watch};

@@ -63,8 +63,8 @@ impl Observed {
     }
 }
 
-/// The number of a revision.
-pub(crate) fn revision(object: &ObjectMeta) -> Option<u64> {
+/// The number of a revision, as a Deployment and its ReplicaSets carry it; none: they do not, or it is no number.
+pub fn revision(object: &ObjectMeta) -> Option<u64> {
     object.annotations.as_ref()?.get(REVISION)?.parse().ok()
 }
 

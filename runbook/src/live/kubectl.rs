@@ -50,7 +50,7 @@ impl Live<'_> {
         Ok(said.iter().map(|text| text.trim_end()).collect::<Vec<_>>().join("\n"))
     }
 
-    pub(super) async fn undo(&self, service: &str, to: i64) -> Result<String, Trouble> {
+    pub(super) async fn undo(&self, service: &str, to: u64) -> Result<String, Trouble> {
         Ok(self.kubectl().undo(service, to).run().await?.trim_end().to_owned())
     }
 }

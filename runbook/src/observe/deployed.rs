@@ -12,11 +12,11 @@ use k8s_openapi::{
     },
     apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectMeta},
 };
+use rollout::revision;
 use runbook_file::{Cluster, Service};
 use serde::{Deserialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
 
-const REVISION: &str = "deployment.kubernetes.io/revision";
 const SCHEMA_NEEDS: &str = "api-platform/schema-needs";
 
 /// By service; those that are not there are left out.
@@ -77,10 +77,6 @@ fn past(name: &str, set: &ReplicaSet) -> Option<Past> {
 /// Of the container that is called as the service.
 fn image(name: &str, pod: &PodSpec) -> Option<String> {
     pod.containers.iter().find(|container| container.name == name)?.image.clone()
-}
-
-fn revision(metadata: &ObjectMeta) -> Option<i64> {
-    metadata.annotations.as_ref()?.get(REVISION)?.parse().ok()
 }
 
 /// Who, besides helm, set the image: only that is what the document's lines change.

@@ -45,7 +45,7 @@ pub(crate) enum Action {
     /// The image of a service's container.
     SetImage { service: String, image: String },
     /// A service's pods as they were at an older revision of its Deployment.
-    Undo { service: String, to: i64, image: String },
+    Undo { service: String, to: u64, image: String },
     /// Question: whether every pod of the newest ReplicaSets is ready; waits.
     Rollout { services: Vec<String> },
     /// Question: what helm remembers.

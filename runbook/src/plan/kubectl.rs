@@ -45,7 +45,7 @@ pub(super) fn way_back(request: &Request<'_>, observed: &Observed) -> Vec<Step> 
 }
 
 /// One service back to a revision of its Deployment.
-pub(super) fn undo_step(request: &Request<'_>, service: &str, to: i64, image: &str) -> Step {
+pub(super) fn undo_step(request: &Request<'_>, service: &str, to: u64, image: &str) -> Step {
     let (id, title) = (format!("rollback.2.undo.{service}"), format!("Rollback deployment {service}"));
     let command = Kubectl(request.cluster).undo(service, to).literal();
     let does = Action::Undo { service: service.to_owned(), to, image: image.to_owned() };

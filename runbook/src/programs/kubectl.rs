@@ -39,7 +39,7 @@ impl Kubectl<'_> {
     }
 
     /// Rollback, option 2. Always by number: after a restart, "the one before" would be the same image.
-    pub(crate) fn undo(self, service: &str, to: i64) -> Call {
+    pub(crate) fn undo(self, service: &str, to: u64) -> Call {
         self.in_namespace(["rollout", "undo", &format!("deployment/{service}"), &format!("--to-revision={to}")])
     }
 
