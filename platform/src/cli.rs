@@ -64,7 +64,7 @@ enum Command {
     Settings,
     /// The keys that sign access tokens
     #[command(
-        after_help = "Examples:\n  platform keys list\n  platform keys rotate\n  platform keys retire NQ0hZqJ2Yxw5Wc0K\n\nNeeds DATABASE_URL and EAP_MASTER_KEY."
+        after_help = "Examples:\n  platform keys list\n  platform keys rotate\n  platform keys retire 5f0e8c21a9d34b7766c0e1f2\n\nNeeds DATABASE_URL and EAP_MASTER_KEY."
     )]
     Keys {
         #[command(subcommand)]

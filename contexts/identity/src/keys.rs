@@ -158,7 +158,8 @@ impl SigningKeys {
 
     async fn make(&self, tx: &SystemTx, signs_from: Timestamp) -> Result<String, KeyError> {
         let (now, seed) = (self.clock.now(), self.rng.bytes::<32>());
-        let id = URL_SAFE_NO_PAD.encode(self.rng.bytes::<12>());
+        // Hexadecimal: an operator types it after `keys retire`, and one of base64 may begin with a dash.
+        let id = hex::encode(self.rng.bytes::<12>());
         let pair = Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| KeyError::Malformed)?;
         let sealed = self.master_key.seal(&self.rng, place(&id), &seed);
         signing_keys::insert(tx, &id, pair.public_key().as_ref(), &sealed, now, signs_from).await?;

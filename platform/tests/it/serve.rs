@@ -43,6 +43,7 @@ async fn what_a_retired_key_signed_is_refused_in_every_process() {
     assert!(works(&old).await);
     let keys = |arguments: &[&str]| said(&installed(&database).arg("keys").args(arguments).output().unwrap());
     let first = keys(&["list"]).split_whitespace().next().unwrap().to_owned();
+    assert!(first.bytes().all(|byte| byte.is_ascii_hexdigit()), "{first} may be taken for an option");
     assert!(keys(&["retire", &first]).contains("rotate first"));
     assert!(keys(&["rotate"]).contains("signs in two minutes"));
     let owner = database.client("admin_user").await;
