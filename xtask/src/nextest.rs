@@ -37,6 +37,8 @@ pub(crate) fn command(wanted: &Wanted) -> Result<Command> {
     let mut nextest = tools::NEXTEST.command()?;
     nextest.args(["nextest", "run", "--no-fail-fast", "--profile=default"]);
     nextest.args(["--status-level=slow", "--final-status-level=fail"]).args(quiet("--cargo-quiet"));
+    // Who asks for a test by its name wants to read what it counted or measured.
+    nextest.args((!wanted.filters.is_empty()).then_some("--success-output=final"));
     nextest.args((!wanted.long).then_some("--filterset=not test(/^long::/)")).args(&wanted.filters);
     nextest.envs(wanted.long.then_some(("EAP_TEST_LONG", "1")));
     nextest.env("XTASK_NOT_CHECKED", env::current_dir()?.join(NOT_CHECKED));
