@@ -5,6 +5,8 @@ mod kubectl;
 mod metrics;
 mod migrations;
 mod rollout;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 use crate::{

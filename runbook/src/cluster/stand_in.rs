@@ -149,7 +149,7 @@ fn answer(stream: TcpStream, store: &Mutex<Store>) -> Option<()> {
                 store.lock().unwrap().answer(&request)
             }
         };
-        let text = value.to_string();
+        let text = if let Value::String(text) = value { text } else { value.to_string() };
         let head =
             format!("HTTP/1.1 {code} x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", text.len());
         reader.get_mut().write_all(format!("{head}{text}").as_bytes()).ok()?;
@@ -226,22 +226,27 @@ impl Store {
 
     fn put(&mut self, path: &str, mut object: Value) -> Value {
         self.version += 1;
-        object["metadata"]["resourceVersion"] = self.version.to_string().into();
+        if object.is_object() {
+            object["metadata"]["resourceVersion"] = self.version.to_string().into();
+        }
         self.objects.insert(path.to_owned(), object.clone());
         object
     }
 
     fn is_list(path: &str) -> bool {
-        path.ends_with("/configmaps") || path.ends_with("/leases")
+        ["configmaps", "leases", "pods"].iter().any(|kind| path.rsplit('/').next() == Some(kind))
     }
 
     fn list(&self, request: &Request) -> Value {
         let label = request.query.split('&').find_map(|word| word.strip_prefix("labelSelector="));
         let (key, value) = label.and_then(|label| label.split_once('=')).unwrap_or_default();
-        let under = self.objects.iter().filter(|(path, _)| path.starts_with(&format!("{}/", request.path)));
-        let items = under.filter(|(_, object)| key.is_empty() || object["metadata"]["labels"][key] == value);
+        let name = |path: &str| path.strip_prefix(&request.path)?.strip_prefix('/').map(str::to_owned);
+        // What lies deeper is a part of one.
+        let is_one = |path: &str| name(path).is_some_and(|name| !name.contains('/'));
+        let items = self.objects.iter().filter(|(path, _)| is_one(path));
+        let items = items.filter(|(_, object)| key.is_empty() || object["metadata"]["labels"][key] == value);
         let items: Vec<_> = items.map(|(_, object)| object).collect();
-        json!({ "apiVersion": "v1", "kind": "ConfigMapList", "metadata": {}, "items": items })
+        json!({ "apiVersion": "v1", "kind": "List", "metadata": {}, "items": items })
     }
 }
 

@@ -3,6 +3,7 @@
 use super::Live;
 use crate::{cluster::ask, execute::Trouble, observe::tag, programs::Call, time};
 use futures_util::future::join_all;
+use http::Request;
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::{
@@ -14,7 +15,10 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// A load balancer learns of new pods a moment later than the cluster.
-const SETTLED: Duration = Duration::from_secs(30);
+const BALANCED: Duration = Duration::from_secs(30);
+/// Right after a rollout an old pod may not be marked as ending yet, and one that the autoscaler adds has just begun. Such
+/// a pod is scheduled, started and ready within that: the document's probe waits 10 s and asks each 5 s.
+const SETTLED: Duration = Duration::from_mins(1);
 const AGAIN: Duration = Duration::from_secs(1);
 const SMOKE: Duration = Duration::from_mins(5);
 /// A crash loop pauses for five minutes at most.
@@ -42,8 +46,21 @@ impl Live<'_> {
         Ok(all.items.into_iter().filter(is_there).filter_map(of).collect())
     }
 
-    /// Every pod of every service: image, digest, READY, restarts, and the version on its own `/health`.
+    /// Every pod of every service, once they have settled: image, digest, READY, restarts, and the version on its own
+    /// `/health`.
     pub(super) async fn pods(&self, version: &str) -> Result<String, Trouble> {
+        self.pods_within(SETTLED, version).await
+    }
+
+    pub(super) async fn pods_within(&self, limit: Duration, version: &str) -> Result<String, Trouble> {
+        until_settled(limit, async || {
+            let looked = self.pods_now(version).await;
+            looked.inspect_err(|trouble| self.report.now(&[format!("not yet: {}", trouble.why)]))
+        })
+        .await
+    }
+
+    async fn pods_now(&self, version: &str) -> Result<String, Trouble> {
         let pods = self.all_pods().await?;
         let looked = join_all(pods.iter().map(|(service, pod)| self.pod(service, pod, version))).await;
         let (mut lines, mut wrong) = (vec![], vec![]);
@@ -84,7 +101,8 @@ impl Live<'_> {
     /// By way of the API server, so that no pod has to be reachable from here.
     async fn health_of(&self, pod: &str) -> Result<Value, String> {
         let path = format!("/api/v1/namespaces/{}/pods/{pod}:3000/proxy/health", self.request.cluster.namespace);
-        let said = self.kubectl().call(["get", "--raw", &path]).run().await.map_err(|error| error.to_string())?;
+        let asked = Request::get(path).body(vec![]).map_err(|error| error.to_string())?;
+        let said = ask(self.client.request_text(asked)).await.map_err(|error| error.to_string())?;
         serde_json::from_str(&said).map_err(|_| format!("no JSON: {said}"))
     }
 
@@ -94,25 +112,23 @@ impl Live<'_> {
 
     /// From outside, until the load balancer has heard of the new pods.
     pub(super) async fn health(&self, version: &str) -> Result<String, Trouble> {
-        let start = Instant::now();
-        loop {
-            let said = curl(&[&format!("{}/v1/health", self.url())]).await;
-            let wrong = match &said {
-                Ok((200, body)) => {
-                    let found: Value = serde_json::from_str(body).unwrap_or_default();
-                    match (found["status"].as_str(), found["version"].as_str()) {
-                        (Some("healthy"), Some(known)) if known == version => return Ok(body.clone()),
-                        (status, known) => format!("status {status:?}, version {known:?}, and {version} was expected"),
-                    }
+        until_settled(BALANCED, async || self.health_now(version).await).await
+    }
+
+    async fn health_now(&self, version: &str) -> Result<String, Trouble> {
+        let url = format!("{}/v1/health", self.url());
+        let wrong = match curl(&[&url]).await {
+            Ok((200, body)) => {
+                let found: Value = serde_json::from_str(&body).unwrap_or_default();
+                match (found["status"].as_str(), found["version"].as_str()) {
+                    (Some("healthy"), Some(known)) if known == version => return Ok(body),
+                    (status, known) => format!("status {status:?}, version {known:?}, and {version} was expected"),
                 }
-                Ok((code, body)) => format!("it answers {code}: {body}"),
-                Err(trouble) => trouble.why.clone(),
-            };
-            if start.elapsed() > SETTLED {
-                return Err(Trouble::new(format!("{}/v1/health: {wrong}", self.url())));
             }
-            sleep(AGAIN).await;
-        }
+            Ok((code, body)) => format!("it answers {code}: {body}"),
+            Err(trouble) => trouble.why,
+        };
+        Err(Trouble::new(format!("{url}: {wrong}")))
     }
 
     /// The document's login must be refused as one whose password is wrong, and users are told to nobody without a token.
@@ -167,6 +183,18 @@ impl Live<'_> {
     }
 }
 
+/// Asks until the answer is good, for a time; the last answer is the one that counts.
+async fn until_settled(limit: Duration, ask: impl AsyncFn() -> Result<String, Trouble>) -> Result<String, Trouble> {
+    let start = Instant::now();
+    loop {
+        let answer = ask().await;
+        if answer.is_ok() || start.elapsed() >= limit {
+            return answer;
+        }
+        sleep(AGAIN).await;
+    }
+}
+
 /// Status and body.
 async fn curl(words: &[&str]) -> Result<(u16, String), Trouble> {
     let call =
@@ -208,4 +236,22 @@ fn image_id(pod: &Pod) -> Option<&str> {
 fn short(image_id: &str) -> &str {
     let digest = image_id.rsplit_once("sha256:").map_or(image_id, |(_, digest)| digest);
     digest.get(..12).unwrap_or(digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[tokio::test]
+    async fn of_what_never_settles_the_last_answer_is_told() {
+        let asked = Cell::new(0);
+        let ask = async || {
+            asked.set(asked.get() + 1);
+            Err(Trouble::new(format!("answer {}", asked.get())))
+        };
+        let told = until_settled(AGAIN, ask).await.unwrap_err();
+        assert!(asked.get() > 1);
+        assert_eq!(told.why, format!("answer {}", asked.get()));
+    }
 }

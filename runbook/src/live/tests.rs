@@ -1,0 +1,100 @@
+//! Against a stand-in for the cluster.
+
+use super::Live;
+use crate::{
+    cluster::stand_in::StandIn,
+    execute::Trouble,
+    plan::tests as plans,
+    report::Report,
+    request::Request,
+    screen::{Form, Screen},
+};
+use runbook_file::{Cluster, RunbookFile};
+use serde_json::{Value, json};
+use std::{path::Path, time::Duration};
+use tempfile::TempDir;
+use tokio::time::sleep;
+
+const PODS: &str = "/api/v1/namespaces/production/pods";
+/// Long enough for a slow machine; nothing that goes well waits for it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A cluster, and who acts on it.
+struct Stand {
+    api: StandIn,
+    cluster: Cluster,
+    client: kube::Client,
+    file: RunbookFile,
+    screen: Screen,
+    folder: TempDir,
+}
+
+impl Stand {
+    async fn start() -> Self {
+        let api = StandIn::start();
+        let screen = Screen { form: Form::Plain, width: 100, has_colour: false, is_terminal: false, height: 24 };
+        let (cluster, client) = (api.cluster("ada"), api.client("ada").await);
+        Self { api, cluster, client, file: plans::file(), screen, folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// Without a lock.
+    async fn live<T>(&self, act: impl AsyncFnOnce(&Live<'_>) -> T) -> T {
+        let request = Request { cluster: &self.cluster, ..plans::request(&self.file, None) };
+        let report = Report::new(&self.screen);
+        let (folder, client): (&Path, _) = (self.folder.path(), self.client.clone());
+        act(&Live { folder, request: &request, client, lock: None, report: &report, copy: None }).await
+    }
+
+    /// A pod of a service, which says its version at `/health`.
+    fn pod(&self, service: &str, name: &str, version: &str, change: impl FnOnce(&mut Value)) {
+        let image = format!("api-platform/{service}:{version}");
+        let status = json!({ "name": service, "image": image, "imageID": format!("{image}@sha256:0123456789abcdef"),
+                             "ready": true, "restartCount": 0 });
+        let mut pod = json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": { "name": name, "namespace": "production" },
+            "spec": { "containers": [{ "name": service, "image": image }] },
+            "status": { "phase": "Running", "containerStatuses": [status] },
+        });
+        change(&mut pod);
+        self.api.put(&format!("{PODS}/{name}"), pod);
+        self.api.put(&format!("{PODS}/{name}:3000/proxy/health"), json!({ "version": version }));
+    }
+
+    /// Both services at a version, a pod each.
+    fn serves(&self, version: &str) {
+        for service in ["auth-service", "user-service"] {
+            self.pod(service, &format!("{service}-{version}"), version, |_| {});
+        }
+    }
+
+    async fn pods(&self, limit: Duration) -> Result<String, Trouble> {
+        self.live(async |live| live.pods_within(limit, "1.2.4").await).await
+    }
+}
+
+fn unready(pod: &mut Value) {
+    pod["status"]["containerStatuses"][0]["ready"] = false.into();
+}
+
+fn ending(pod: &mut Value) {
+    pod["metadata"]["deletionTimestamp"] = "2025-01-17T14:00:00Z".into();
+}
+
+#[tokio::test]
+async fn pods_that_settle_after_a_rollout_are_waited_for() {
+    let stand = Stand::start().await;
+    stand.serves("1.2.4");
+    stand.pod("auth-service", "auth-service-ends", "1.2.3", |_| {});
+    stand.pod("user-service", "user-service-starts", "1.2.4", unready);
+    let settle = async {
+        sleep(Duration::from_millis(200)).await;
+        stand.pod("auth-service", "auth-service-ends", "1.2.3", ending);
+        stand.pod("user-service", "user-service-starts", "1.2.4", |_| {});
+    };
+    let (said, ()) = tokio::join!(stand.pods(PATIENCE), settle);
+    insta::assert_snapshot!(said.unwrap(), @r"
+    auth-service-1.2.4  1/1  0 restarts  0123456789ab  1.2.4
+    user-service-1.2.4  1/1  0 restarts  0123456789ab  1.2.4
+    user-service-starts  1/1  0 restarts  0123456789ab  1.2.4
+    ");
+}
