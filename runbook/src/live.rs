@@ -2,6 +2,7 @@
 
 mod helm;
 mod kubectl;
+mod logs;
 mod metrics;
 mod migrations;
 mod rollout;
@@ -48,6 +49,7 @@ impl World for Live<'_> {
             self.copy = None;
             self.report.warn(&format!("colleagues cannot see or resume this run: {failure}"));
         }
+        self.note_errors_before(journal, next).await;
         Ok(())
     }
 

@@ -1,5 +1,5 @@
 //! What the runbook remembers of an environment between runs, in a ConfigMap for all operators: what it has seen to work,
-//! and what must not be deployed again.
+//! what must not be deployed again, and which errors are not new.
 
 use crate::{
     cluster::{self, AskError, NAMESPACE, ask},
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use k8s_openapi::{api::core::v1::ConfigMap, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{Api, Client, api::PostParams};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// helm forgets earlier; a way back further than that leads through the backups.
 const KEPT: usize = 50;
@@ -22,6 +22,8 @@ pub(crate) struct Memory {
     pub(crate) verified: Vec<Verified>,
     /// Versions that were rolled back, with why.
     pub(crate) blocked: BTreeMap<String, String>,
+    /// Kinds of errors that were in the logs before the last change.
+    pub(crate) errors: BTreeSet<String>,
 }
 
 /// A revision of helm's whose verification was passed.
@@ -79,6 +81,15 @@ pub(crate) async fn unblock(client: &Client, environment: &str, version: &str) -
     .await
 }
 
+/// These kinds of errors are there, before anything is changed.
+pub(crate) async fn remember_errors(
+    client: &Client,
+    environment: &str,
+    errors: &BTreeSet<String>,
+) -> Result<(), Failure> {
+    change(client, environment, |memory| memory.errors.clone_from(errors)).await
+}
+
 /// On top of what others wrote meanwhile.
 async fn change(client: &Client, environment: &str, change: impl Fn(&mut Memory)) -> Result<(), Failure> {
     let what = format!("what is remembered of {environment}");
@@ -122,11 +133,16 @@ fn data(memory: &Memory) -> Result<BTreeMap<String, String>, Failure> {
     Ok(BTreeMap::from([
         ("verified".to_owned(), text(serde_json::to_string(&memory.verified))?),
         ("blocked".to_owned(), text(serde_json::to_string(&memory.blocked))?),
+        ("errors".to_owned(), text(serde_json::to_string(&memory.errors))?),
     ]))
 }
 
 fn parse(environment: &str, map: &ConfigMap) -> Result<Memory, Failure> {
-    Ok(Memory { verified: field(environment, map, "verified")?, blocked: field(environment, map, "blocked")? })
+    Ok(Memory {
+        verified: field(environment, map, "verified")?,
+        blocked: field(environment, map, "blocked")?,
+        errors: field(environment, map, "errors")?,
+    })
 }
 
 fn field<T: DeserializeOwned + Default>(environment: &str, map: &ConfigMap, key: &str) -> Result<T, Failure> {

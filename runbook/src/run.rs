@@ -86,7 +86,7 @@ pub(crate) async fn look(
     version: Option<&Version>,
 ) -> Result<Observed, Failure> {
     let (observed, memory) = tokio::join!(observe(&place.folder, request, version), memory::read(client, request.name));
-    let Memory { verified, blocked } = memory?;
+    let Memory { verified, blocked, .. } = memory?;
     let observed = observed?;
     // A release that was made anew counts from 1 again: a number alone says nothing.
     let is_known = |verified: &Verified| {

@@ -4,7 +4,8 @@ use super::Live;
 use crate::{
     cluster::stand_in::StandIn,
     execute::Trouble,
-    plan::tests as plans,
+    journal::{Event, Journal},
+    plan::{Step, tests as plans},
     report::Report,
     request::Request,
     screen::{Form, Screen},
@@ -67,6 +68,19 @@ impl Stand {
         }
     }
 
+    fn log(&self, pod: &str, lines: &[&str]) {
+        self.api.put(&format!("{PODS}/{pod}/log"), lines.join("\n").into());
+    }
+
+    /// The journal of a deployment by helm of 1.2.4, which has just begun.
+    fn journal(&self) -> (Journal, Step) {
+        let plan = plans::planned(None, "1.2.4", &plans::observed()).unwrap();
+        let upgrade = plan.steps.iter().find(|step| step.id == "4.3.upgrade").unwrap().clone();
+        let run = "20250117-140000-0000".to_owned();
+        let began = Event::Began { run: run.clone(), by: "ada".into(), reason: None, plan: Box::new(plan) };
+        (Journal::begin(self.folder.path(), &run, began).unwrap(), upgrade)
+    }
+
     async fn pods(&self, limit: Duration) -> Result<String, Trouble> {
         self.live(async |live| live.pods_within(limit, "1.2.4").await).await
     }
@@ -96,5 +110,40 @@ async fn pods_that_settle_after_a_rollout_are_waited_for() {
     auth-service-1.2.4  1/1  0 restarts  0123456789ab  1.2.4
     user-service-1.2.4  1/1  0 restarts  0123456789ab  1.2.4
     user-service-starts  1/1  0 restarts  0123456789ab  1.2.4
+    ");
+}
+
+const KNOWN: &str = "2025-01-17T14:00:00Z ERROR api::problem: request 7 failed";
+
+#[tokio::test]
+async fn an_error_that_was_there_before_the_rollout_is_not_new() {
+    let stand = Stand::start().await;
+    stand.serves("1.2.3");
+    stand.log("auth-service-1.2.3", &[KNOWN]);
+    stand.log("user-service-1.2.3", &["2025-01-17T14:00:00Z  INFO api: all is well"]);
+    let (mut journal, upgrade) = stand.journal();
+    stand.live(async |live| live.note_errors_before(&journal, &upgrade).await).await;
+    journal.append(Event::Doing { step: upgrade.id.clone() }).unwrap();
+    for service in ["auth-service", "user-service"] {
+        stand.api.delete(&format!("{PODS}/{service}-1.2.3"));
+    }
+    stand.serves("1.2.4");
+    let again = KNOWN.replace("request 7", "request 123");
+    stand.log("auth-service-1.2.4", &[&again, &again]);
+    stand.log("user-service-1.2.4", &[]);
+    let said = stand.live(async |live| live.logs().await).await.unwrap();
+    insta::assert_snapshot!(said, @r"
+    no new error in the last 100 lines of 2 pods
+    before the change as well: 2 × auth-service-1.2.4: 2025-01-17T14:00:00Z ERROR api::problem: request 123 failed
+    ");
+    let other = KNOWN.replace("request", "payment");
+    stand.log("user-service-1.2.4", &[&again, &other]);
+    // A run that was interrupted in the middle of its rollout has noted it, and does not take the new pods for old ones.
+    stand.live(async |live| live.note_errors_before(&journal, &upgrade).await).await;
+    let trouble = stand.live(async |live| live.logs().await).await.unwrap_err();
+    assert_eq!(trouble.why, "new errors in the logs: 1");
+    insta::assert_snapshot!(trouble.evidence, @r"
+    before the change as well: 3 × auth-service-1.2.4: 2025-01-17T14:00:00Z ERROR api::problem: request 123 failed
+    user-service-1.2.4: 2025-01-17T14:00:00Z ERROR api::problem: payment 7 failed
     ");
 }

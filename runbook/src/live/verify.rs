@@ -1,4 +1,4 @@
-//! Steps 5 and 6: what the pods say, what the world is answered, and the smoke test.
+//! Steps 5 and 6: what the pods are, what the world is answered, and the smoke test.
 
 use super::Live;
 use crate::{cluster::ask, execute::Trouble, observe::tag, programs::Call, time};
@@ -6,10 +6,7 @@ use futures_util::future::join_all;
 use http::Request;
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
-use kube::{
-    Api,
-    api::{ListParams, LogParams},
-};
+use kube::{Api, api::ListParams};
 use serde_json::Value;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -23,7 +20,6 @@ const AGAIN: Duration = Duration::from_secs(1);
 const SMOKE: Duration = Duration::from_mins(5);
 /// A crash loop pauses for five minutes at most.
 const RECENT: SignedDuration = SignedDuration::from_mins(10);
-const LOG_LINES: i64 = 100;
 /// The document's login, which no installation has.
 const LOGIN: &str = r#"{"email":"test@example.com","password":"test123"}"#;
 
@@ -154,27 +150,6 @@ impl Live<'_> {
         Ok(format!("login: 401 bad_credentials\nusers: {code}"))
     }
 
-    /// Of the pods that run now: whatever they call an error is new, as they are.
-    pub(super) async fn logs(&self) -> Result<String, Trouble> {
-        let api = Api::<Pod>::namespaced(self.client.clone(), &self.request.cluster.namespace);
-        let mut pods = self.all_pods().await?;
-        // What has not started has no logs.
-        pods.retain(|(_, pod)| image_id(pod).is_some());
-        let logs = pods.iter().map(async |(service, pod)| {
-            let name = pod.metadata.name.clone().unwrap_or_default();
-            let asked =
-                LogParams { container: Some(service.clone()), tail_lines: Some(LOG_LINES), ..LogParams::default() };
-            let text = ask(api.logs(&name, &asked)).await.map_err(|error| error.about(&name))?;
-            let errors = text.lines().filter(|line| is_error(line)).map(|line| format!("{name}: {line}"));
-            Ok::<_, Trouble>(errors.collect::<Vec<_>>())
-        });
-        let errors = join_all(logs).await.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
-        match errors.len() {
-            0 => Ok(format!("no error in the last {LOG_LINES} lines of {} pods", pods.len())),
-            count => Err(Trouble { why: format!("{count} errors in the logs"), evidence: errors.join("\n") }),
-        }
-    }
-
     /// 8 of 8, with the operator's own EAP_SMOKE_KEY.
     pub(super) async fn smoke(&self) -> Result<String, Trouble> {
         let words = ["run", "--silent", "test:smoke", "--", &format!("--env={}", self.request.name)];
@@ -204,11 +179,6 @@ async fn curl(words: &[&str]) -> Result<(u16, String), Trouble> {
     Ok((code.parse().unwrap_or_default(), body.to_owned()))
 }
 
-fn is_error(line: &str) -> bool {
-    let level = serde_json::from_str::<Value>(line).ok().and_then(|line| Some(line["level"].as_str()?.to_owned()));
-    level.map_or_else(|| line.contains(" ERROR "), |level| level.eq_ignore_ascii_case("error"))
-}
-
 /// What restarted long ago has served since; what did a moment ago may do so again.
 fn has_just_restarted(status: &ContainerStatus) -> bool {
     let ended = status.last_state.as_ref().and_then(|state| state.terminated.as_ref());
@@ -227,7 +197,7 @@ fn several_digests(pods: &[(String, Pod)]) -> Option<String> {
 }
 
 /// None: its container has not started.
-fn image_id(pod: &Pod) -> Option<&str> {
+pub(super) fn image_id(pod: &Pod) -> Option<&str> {
     let status = pod.status.as_ref()?.container_statuses.as_ref()?.first()?;
     Some(status.image_id.as_str()).filter(|id| !id.is_empty())
 }

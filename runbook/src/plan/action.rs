@@ -58,7 +58,7 @@ pub(crate) enum Action {
     Health { version: String },
     /// Question: the document's critical endpoints.
     Endpoints,
-    /// Question: lines of errors that were not there before.
+    /// Question: lines of errors of a kind that was not there before.
     Logs,
     /// Question: how many answers of the pods were errors so far, and how long they took.
     Metrics,
@@ -92,6 +92,19 @@ impl Action {
     /// done, and the world is not asked again.
     pub(crate) fn is_done_for_good(&self) -> bool {
         matches!(self, Self::Snapshot { .. } | Self::Dump { .. } | Self::Apply { .. })
+    }
+
+    /// Whether it gives the services other pods.
+    pub(crate) fn rolls_out(&self) -> bool {
+        matches!(
+            self,
+            Self::HelmHeal { .. }
+                | Self::HelmUpgrade { .. }
+                | Self::HelmRollback { .. }
+                | Self::Apply { .. }
+                | Self::SetImage { .. }
+                | Self::Undo { .. }
+        )
     }
 
     /// Whether it changes nothing.
