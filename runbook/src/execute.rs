@@ -17,7 +17,13 @@ use crate::{
     plan::{OnFailure, Plan, Step},
     programs::CallError,
     redact::redact,
+    time,
 };
+use jiff::SignedDuration;
+
+/// A run that was interrupted for longer than that between its backup and what it is for makes another: going back to the
+/// first would lose what was written since.
+pub(crate) const FRESH: SignedDuration = SignedDuration::from_hours(1);
 
 /// What a plan is done to: the real one, or in tests one that records.
 pub(crate) trait World {
@@ -209,7 +215,7 @@ impl<W: World, T: FnMut(&Told<'_>)> Walk<'_, W, T> {
         tell: &mut T,
         step: &Step,
     ) -> Result<Result<(), Trouble>, Failure> {
-        let was_done = journal.done().contains(step.id.as_str());
+        let was_done = journal.done().contains(step.id.as_str()) && !is_stale(journal, step)?;
         if was_done && (step.does.is_question() || step.does.is_done_for_good()) {
             // The answer led to what was done after it; asked again now, it would be another question.
             tell(&Told::Before(step));
@@ -251,6 +257,24 @@ impl<W: World, T: FnMut(&Told<'_>)> Walk<'_, W, T> {
         }
         did(journal, tell, step, How::Applied, &evidence).map(Ok)
     }
+}
+
+/// Whether it is a backup that has become too old, and nothing was done on the strength of it. What this run did not make
+/// itself it asks the world about.
+fn is_stale(journal: &Journal, step: &Step) -> Result<bool, Failure> {
+    if !step.does.is_backup() {
+        return Ok(false);
+    }
+    let done = journal.done();
+    let after = journal.plan()?.steps.iter().skip_while(|other| other.id != step.id).skip(1);
+    if after.filter(|later| !later.does.is_question()).any(|later| done.contains(later.id.as_str())) {
+        return Ok(false);
+    }
+    let made = journal.entries().iter().rev().find_map(|entry| match &entry.event {
+        Event::Did { step: id, how: How::Applied, .. } if *id == step.id => Some(entry.at),
+        _ => None,
+    });
+    Ok(made.is_none_or(|made| time::now().duration_since(made) > FRESH))
 }
 
 fn did(

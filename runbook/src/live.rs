@@ -1,5 +1,6 @@
 //! The real world: the document's programs, the database and the cluster.
 
+mod backups;
 mod helm;
 mod kubectl;
 mod logs;
@@ -20,6 +21,7 @@ use crate::{
     report::Report,
     request::Request,
 };
+use jiff::Timestamp;
 use std::path::Path;
 
 /// Where a plan is done.
@@ -31,6 +33,8 @@ pub(crate) struct Live<'a> {
     /// None: only questions are asked.
     pub(crate) lock: Option<Lock>,
     pub(crate) report: &'a Report<'a>,
+    /// When this process began to act.
+    pub(crate) began: Timestamp,
     /// The journal where colleagues see it; none: nobody resumes what only asks, or the cluster did not take it.
     pub(crate) copy: Option<Copy>,
 }

@@ -207,7 +207,8 @@ pub(crate) async fn go_on(
     report: &Report<'_>,
 ) -> Result<Exit, Failure> {
     let copy = Some(Copy::new(client.clone()));
-    let mut live = Live { folder: &place.folder, request, client: client.clone(), lock: Some(lock), report, copy };
+    let (folder, lock, began) = (&*place.folder, Some(lock), time::now());
+    let mut live = Live { folder, request, client: client.clone(), lock, report, began, copy };
     if let Some(copy) = &mut live.copy {
         copy.send(&journal).await.unwrap_or_else(|failure| report.warn(&failure.to_string()));
     }

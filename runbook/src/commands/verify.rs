@@ -27,7 +27,8 @@ pub(crate) async fn run(place: &Place, environment: &str, sections: &[Section]) 
             .cured_by(format!("runbook deploy {environment} --version X.Y.Z"))
     })?;
     let report = Report::new(&place.screen);
-    let mut live = Live { folder: &place.folder, request: &request, client, lock: None, report: &report, copy: None };
+    let (folder, began) = (&*place.folder, time::now());
+    let mut live = Live { folder, request: &request, client, lock: None, report: &report, began, copy: None };
     let mut exit = Exit::Done;
     for step in plan::verify(&request, &version).iter().filter(|step| sections.contains(&step.section)) {
         if !execute::ask(&mut live, step, |told| report.told(told)).await {

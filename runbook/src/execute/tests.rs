@@ -5,11 +5,12 @@ mod world;
 use super::{Stop, execute};
 use crate::{
     exit::Exit,
-    journal::{Event, Journal},
+    journal::{Entry, Event, Journal},
     plan::{OnFailure, Plan, tests as plans},
     request::Via,
 };
 use futures_util::FutureExt as _;
+use jiff::SignedDuration;
 use std::{
     fs::{self, OpenOptions},
     path::Path,
@@ -164,6 +165,37 @@ fn a_dump_that_lies_on_a_colleagues_machine_is_not_made_again() {
     world.failing.clear();
     assert_eq!(go_on(folder.path(), &mut world), Some(Exit::Done));
     assert!(world.done.keys().all(|action| !action.contains("snapshot")));
+}
+
+/// As if so much time had passed since the last line.
+fn wait(folder: &Path, time: SignedDuration) {
+    let path = folder.join(format!("{RUN}.jsonl"));
+    let (mut text, mut before) = (String::new(), String::new());
+    for line in fs::read_to_string(&path).unwrap().lines() {
+        let Entry { at, event, .. } = serde_json::from_str(line).unwrap();
+        let entry = Entry::new(at - time, event, &before);
+        text += &(serde_json::to_string(&entry).unwrap() + "\n");
+        before = entry.hash;
+    }
+    fs::write(path, text).unwrap();
+}
+
+#[test]
+fn a_backup_that_has_become_old_is_made_again_before_migrations_are_applied_and_not_after() {
+    for (failing, expected) in [("3.5.up", 2), ("4.3.upgrade", 1)] {
+        let (folder, _) = deployment();
+        let mut world = Recorded { unanswered: [failing.to_owned()].into(), ..Recorded::default() };
+        assert_eq!(go_on(folder.path(), &mut world), Some(Exit::Changed));
+        wait(folder.path(), SignedDuration::from_mins(61));
+        let (backup, made) = world.done.iter().find(|(action, _)| action.contains("snapshot")).unwrap();
+        assert_eq!(*made, 1);
+        let backup = backup.clone();
+        // The world does not count it any more, either.
+        world.done.remove(&backup);
+        world.unanswered.clear();
+        assert_eq!(go_on(folder.path(), &mut world), Some(Exit::Done));
+        assert_eq!(1 + world.done.get(&backup).copied().unwrap_or_default(), expected, "{failing}");
+    }
 }
 
 #[test]

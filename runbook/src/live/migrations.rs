@@ -1,4 +1,4 @@
-//! Step 3.
+//! Step 3, except for its backup.
 
 use super::Live;
 use crate::{
@@ -7,12 +7,7 @@ use crate::{
     redact::redact,
     secret,
 };
-use backup::{Folder, rds};
 use migrate::{Client, Event, Fence, Options, Running};
-use std::path::Path;
-use types::Clock;
-
-const JOBS: usize = 2;
 
 impl Live<'_> {
     async fn reader(&self) -> Result<Client, Trouble> {
@@ -20,7 +15,7 @@ impl Live<'_> {
         client.ok_or_else(|| Trouble::new("runbook.toml does not say where the database's URL is"))
     }
 
-    async fn owner_url(&self) -> Result<String, Trouble> {
+    pub(super) async fn owner_url(&self) -> Result<String, Trouble> {
         let database = self.request.environment.database.as_ref();
         let owner = database.and_then(|database| database.owner_url.as_ref());
         let owner =
@@ -102,39 +97,6 @@ impl Live<'_> {
             }
             Event::Ended(blocker) => self.report.note(&format!("ended process {}", blocker.pid)),
         }
-    }
-
-    fn account(&self) -> Vec<&str> {
-        let account = self.request.environment.aws.iter();
-        account.flat_map(|aws| ["--profile", aws.profile.as_str(), "--region", aws.region.as_str()]).collect()
-    }
-
-    pub(super) async fn has_snapshot(&self, id: &str) -> Result<Standing, Trouble> {
-        let found = rds::find(id, &self.account()).await.map_err(|error| Trouble::new(error.to_string()))?;
-        // One on its way is waited for by doing it once more: its id is its own.
-        let available = found.filter(|snapshot| snapshot.status == "available");
-        Ok(available.map_or(Standing::Absent, |snapshot| Standing::Present(format!("{} is available", snapshot.id))))
-    }
-
-    pub(super) async fn snapshot(&self, instance: &str, id: &str) -> Result<String, Trouble> {
-        let tell = |percent| self.report.now(&[format!("{id}: {percent} %")]);
-        let made = rds::create(instance, id, &self.account(), tell).await;
-        made.map(|snapshot| format!("{} is available", snapshot.id)).map_err(|error| Trouble::new(error.to_string()))
-    }
-
-    pub(super) fn has_dump(&self, folder: &Path) -> Result<Standing, Trouble> {
-        let all = Folder::new(self.folder.join(folder)).list().map_err(|error| Trouble::new(error.to_string()))?;
-        Ok(all.first().map_or(Standing::Absent, |backup| Standing::Present(backup.manifest.id.clone())))
-    }
-
-    pub(super) async fn dump(&self, folder: &Path) -> Result<String, Trouble> {
-        let url = self.owner_url().await?;
-        let tell = |progress: backup::Progress| {
-            self.report.now(&[format!("{} of {} tables", progress.tables, progress.of)]);
-        };
-        let made = backup::create(&url, &Folder::new(self.folder.join(folder)), JOBS, &Clock::system(), tell).await;
-        let made = made.map_err(|error| Trouble::new(redact(&error.to_string(), &[url])))?;
-        Ok(format!("{} in {}", made.id, folder.display()))
     }
 }
 

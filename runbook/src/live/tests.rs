@@ -3,16 +3,18 @@
 use super::Live;
 use crate::{
     cluster::stand_in::StandIn,
-    execute::Trouble,
+    execute::{Standing, Trouble},
     journal::{Event, Journal},
     plan::{Step, tests as plans},
     report::Report,
     request::Request,
     screen::{Form, Screen},
+    time,
 };
+use jiff::SignedDuration;
 use runbook_file::{Cluster, RunbookFile};
 use serde_json::{Value, json};
-use std::{path::Path, time::Duration};
+use std::{fs, path::Path, time::Duration};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
@@ -42,8 +44,8 @@ impl Stand {
     async fn live<T>(&self, act: impl AsyncFnOnce(&Live<'_>) -> T) -> T {
         let request = Request { cluster: &self.cluster, ..plans::request(&self.file, None) };
         let report = Report::new(&self.screen);
-        let (folder, client): (&Path, _) = (self.folder.path(), self.client.clone());
-        act(&Live { folder, request: &request, client, lock: None, report: &report, copy: None }).await
+        let (folder, client, began) = (self.folder.path(), self.client.clone(), time::now());
+        act(&Live { folder, request: &request, client, lock: None, report: &report, began, copy: None }).await
     }
 
     /// A pod of a service, which says its version at `/health`.
@@ -146,4 +148,24 @@ async fn an_error_that_was_there_before_the_rollout_is_not_new() {
     before the change as well: 3 × auth-service-1.2.4: 2025-01-17T14:00:00Z ERROR api::problem: request 123 failed
     user-service-1.2.4: 2025-01-17T14:00:00Z ERROR api::problem: payment 7 failed
     ");
+}
+
+#[tokio::test]
+async fn a_dump_of_hours_ago_is_not_this_runs() {
+    let stand = Stand::start().await;
+    let folder = Path::new(".runbook/backups/production-20250117-140000");
+    let standing = async || stand.live(async |live| live.has_dump(folder).unwrap()).await;
+    let dump = |id: &str, minutes: i64| {
+        let taken_at = time::now() - SignedDuration::from_mins(minutes);
+        let manifest = json!({ "form": 1, "id": id, "taken_at": taken_at, "database": "api_platform",
+                               "server_version": "15.6", "tables": {}, "files": {}, "bytes": 0 });
+        let place = stand.folder.path().join(folder).join(id);
+        fs::create_dir_all(&place).unwrap();
+        fs::write(place.join("manifest.json"), manifest.to_string()).unwrap();
+    };
+    assert_eq!(standing().await, Standing::Absent);
+    dump("of-this-morning", 90);
+    assert_eq!(standing().await, Standing::Absent);
+    dump("of-now", 30);
+    assert_eq!(standing().await, Standing::Present("of-now".into()));
 }
