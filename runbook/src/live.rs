@@ -89,8 +89,9 @@ impl World for Live<'_> {
             Action::HelmUpgrade { release, version, revision, force_conflicts } => {
                 self.helm_upgrade(release, version, *revision, *force_conflicts).await
             }
-            Action::HelmHeal { release, to, .. } | Action::HelmRollback { release, to, .. } => {
-                self.helm_rollback(&release.name, *to).await
+            Action::HelmHeal { release, to, force_conflicts, .. }
+            | Action::HelmRollback { release, to, force_conflicts, .. } => {
+                self.helm_rollback(&release.name, *to, *force_conflicts).await
             }
             Action::Apply { folder } => self.kubectl_apply(folder).await,
             Action::SetImage { service, image } => self.set_image(service, image).await,

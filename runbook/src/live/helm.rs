@@ -97,14 +97,14 @@ impl Live<'_> {
                 return Err(Trouble::new(why));
             }
             self.report.note(&format!("revision {planned} was left {}: it is gone on with", pending.status));
-            return self.helm_rollback(&release.name, planned).await;
+            return self.helm_rollback(&release.name, planned, force_conflicts).await;
         }
         let call = self.helm().upgrade(release, &self.set(version), force_conflicts).within(self.folder);
         self.beside_the_rollout(&call).await
     }
 
-    pub(super) async fn helm_rollback(&self, release: &str, to: u32) -> Result<String, Trouble> {
-        self.beside_the_rollout(&self.helm().rollback(release, to)).await
+    pub(super) async fn helm_rollback(&self, release: &str, to: u32, force_conflicts: bool) -> Result<String, Trouble> {
+        self.beside_the_rollout(&self.helm().rollback(release, to, force_conflicts)).await
     }
 }
 

@@ -35,11 +35,11 @@ pub(crate) enum Action {
     /// Question: what the chart renders, and how that differs from what is deployed.
     HelmTemplate { release: Release, version: String },
     /// A revision that helm left unfinished is finished, or taken back.
-    HelmHeal { release: Release, revision: u32, to: u32 },
+    HelmHeal { release: Release, revision: u32, to: u32, force_conflicts: bool },
     /// A new revision of the release with the version.
     HelmUpgrade { release: Release, version: String, revision: u32, force_conflicts: bool },
     /// A new revision of the release, which is an older one once more.
-    HelmRollback { release: Release, to: u32, version: String, revision: u32 },
+    HelmRollback { release: Release, to: u32, version: String, revision: u32, force_conflicts: bool },
     /// The manifests of a folder.
     Apply { folder: PathBuf },
     /// The image of a service's container.

@@ -29,7 +29,7 @@ pub(crate) fn deploy(request: &Request<'_>, version: &Version, observed: &Observ
     let back = match via {
         Via::Helm => {
             steps.extend(by_helm(request, &wanted, observed)?);
-            rollback::way_back_by_helm(request, observed)
+            rollback::way_back_by_helm(request, observed)?
         }
         Via::Kubectl => {
             steps.extend(kubectl::deploy(request, &wanted)?);
@@ -110,6 +110,7 @@ fn by_helm(request: &Request<'_>, version: &str, observed: &Observed) -> Result<
     let force_conflicts = force_conflicts(observed)?;
     let heal = rollback::heal(request, &release, observed)?;
     let revision = observed.helm.next() + u32::from(heal.is_some());
+    let serving = observed.helm.serving();
     let step = |id, title, command, does| Step::new(Section::Deploy, id, title, command, does);
     let chart = Path::new(CHART).to_owned();
     let lint = step("4.2.lint", "Validate Helm chart", helm::lint(CHART).literal(), Action::HelmLint { chart });
@@ -117,7 +118,7 @@ fn by_helm(request: &Request<'_>, version: &str, observed: &Observed) -> Result<
     let render = Action::HelmTemplate { release: release.clone(), version: version.to_owned() };
     let template = step("4.2.template", "What will differ", template, render);
     let upgrade = Step {
-        undone_by: observed.helm.serving().map(|serving| helm.rollback(&release.name, serving.number).literal()),
+        undone_by: serving.map(|serving| helm.rollback(&release.name, serving.number, force_conflicts).literal()),
         on_failure: OnFailure::GoBack,
         ..step(
             "4.3.upgrade",
@@ -135,7 +136,7 @@ pub(super) fn release(request: &Request<'_>) -> Release {
 
 /// helm 4 applies server-side, and takes a field from its owner only when told. It is told when the owners are the
 /// document's own kubectl lines; others have their reasons, which nobody here knows.
-fn force_conflicts(observed: &Observed) -> Result<bool, Failure> {
+pub(super) fn force_conflicts(observed: &Observed) -> Result<bool, Failure> {
     const OURS: [&str; 3] = ["kubectl-client-side-apply", "kubectl-rollout", "kubectl-set"];
     if observed.helm.major < 4 {
         return Ok(false);

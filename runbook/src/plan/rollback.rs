@@ -2,7 +2,7 @@
 
 use super::{
     Action, Plan, Release, Section, Step,
-    deploy::{RELEASE, from, release, verify},
+    deploy::{RELEASE, force_conflicts, from, release, verify},
     gate::{self, Candidate},
     kubectl,
 };
@@ -51,17 +51,18 @@ fn by_helm(request: &Request<'_>, to: Option<u32>, observed: &Observed) -> Resul
     let command = Helm(request.cluster).call(["history", RELEASE, "-n", &request.cluster.namespace]).literal();
     let does = Action::HelmHistory { release: RELEASE.to_owned() };
     let history = Step::new(Section::Rollback, "rollback.1.history", "Check deployment history", command, does);
-    let back = [helm_step(request, &release, target, revision), kubectl::settle(request)];
+    let back = [helm_step(request, target, revision, force_conflicts(observed)?), kubectl::settle(request)];
     let steps = std::iter::once(history).chain(heal).chain(back);
     Ok(plan(request, version, &format!(" --to {number}"), steps.collect(), observed))
 }
 
 /// Back to a revision, as the one with this number.
-fn helm_step(request: &Request<'_>, release: &Release, target: &Revision, revision: u32) -> Step {
-    let Revision { number, version, .. } = target;
+fn helm_step(request: &Request<'_>, target: &Revision, revision: u32, force_conflicts: bool) -> Step {
+    let (release, Revision { number, version, .. }) = (release(request), target);
     let title = format!("Rollback to revision {number}, which is {version}");
-    let command = Helm(request.cluster).rollback(&release.name, *number).literal();
-    let does = Action::HelmRollback { release: release.clone(), to: *number, version: version.clone(), revision };
+    let command = Helm(request.cluster).rollback(&release.name, *number, force_conflicts).literal();
+    let (to, version) = (*number, version.clone());
+    let does = Action::HelmRollback { release, to, version, revision, force_conflicts };
     Step::new(Section::Rollback, "rollback.2.helm", &title, command, does)
 }
 
@@ -130,11 +131,11 @@ fn no_target(request: &Request<'_>) -> Failure {
 }
 
 /// What a deployment by helm does when it fails: what serves now, once more. None: it is the first.
-pub(super) fn way_back_by_helm(request: &Request<'_>, observed: &Observed) -> Vec<Step> {
-    let Some(serving) = observed.helm.serving() else { return vec![] };
-    let release = release(request);
+pub(super) fn way_back_by_helm(request: &Request<'_>, observed: &Observed) -> Result<Vec<Step>, Failure> {
+    let Some(serving) = observed.helm.serving() else { return Ok(vec![]) };
     // Whatever number the upgrade took, if it took one: any revision from now on that is this one again will do.
-    vec![helm_step(request, &release, serving, observed.helm.next()), kubectl::settle(request)]
+    let back = helm_step(request, serving, observed.helm.next(), force_conflicts(observed)?);
+    Ok(vec![back, kubectl::settle(request)])
 }
 
 /// A helm that waits for three Deployments one after the other, ten minutes each, is done by then.
@@ -158,7 +159,8 @@ pub(super) fn heal(request: &Request<'_>, release: &Release, observed: &Observed
             .cured_by("… --reason \"THAT HELM IS GONE\""));
     }
     let title = format!("Revision {number} is {status}, and whoever began it is gone: back to {}", serving.number);
-    let command = Helm(request.cluster).rollback(&release.name, serving.number).literal();
-    let does = Action::HelmHeal { release: release.clone(), revision: number, to: serving.number };
+    let (force_conflicts, to) = (force_conflicts(observed)?, serving.number);
+    let command = Helm(request.cluster).rollback(&release.name, to, force_conflicts).literal();
+    let does = Action::HelmHeal { release: release.clone(), revision: number, to, force_conflicts };
     Ok(Some(Step::new(Section::Deploy, "4.heal", &title, command, does)))
 }

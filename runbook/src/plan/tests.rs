@@ -273,10 +273,27 @@ fn helm_4_takes_back_what_kubectl_took_and_nothing_from_others() {
     let line = |observed: &Observed| shown(&planned(None, "1.2.4", observed).unwrap());
     assert!(!line(&observed).contains("--force-conflicts"));
     observed.deployed.get_mut("auth-service").unwrap().taken_by = vec!["kubectl-set".into()];
-    assert!(line(&observed).contains("--force-conflicts"));
+    let lines = |plan: Plan| {
+        let helms = plan.steps.iter().chain(&plan.back).flat_map(|step| step.undone_by.iter().chain([&step.command]));
+        let changing =
+            helms.filter(|line| ["helm upgrade", "helm rollback"].iter().any(|start| line.starts_with(start)));
+        changing.map(|line| line.ends_with(" --server-side=true --force-conflicts")).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        lines(planned(None, "1.2.4", &observed).unwrap()),
+        [true; 3],
+        "forward, what undoes it, and the way back"
+    );
+    assert_eq!(lines(rolled_back(None, None, &observed).unwrap()), [true]);
+    observed.helm.revisions.push(revision(3, "pending-upgrade", "1.2.4"));
+    assert_eq!(lines(planned(None, "1.2.4", &observed).unwrap()), [true; 4], "what heals it as well");
+    observed.helm.major = 3;
+    assert_eq!(lines(planned(None, "1.2.4", &observed).unwrap()), [false; 4], "helm 3 has no such flag");
+    observed.helm.major = 4;
     observed.deployed.get_mut("user-service").unwrap().taken_by = vec!["flagger".into()];
     let refused = planned(None, "1.2.4", &observed).unwrap_err();
     assert_eq!(refused.to_string(), "flagger owns fields of the Deployments that helm would change");
+    assert_eq!(rolled_back(None, None, &observed).unwrap_err().what, refused.what);
 }
 
 fn any_observed() -> impl Strategy<Value = Observed> {

@@ -90,20 +90,24 @@ impl Helm<'_> {
     pub(crate) fn upgrade(self, release: &Release, set: &[String], force_conflicts: bool) -> Call {
         let call = self.call(["upgrade", "--install", &release.name, &release.chart.display().to_string()]);
         let call = given(call, release).args(["--namespace", &self.0.namespace, "--create-namespace", "--wait"]);
-        let call = call.args(["--timeout", TIMEOUT]).args(set.to_vec()).limit(LIMIT);
-        if force_conflicts { call.args(["--server-side=true", "--force-conflicts"]) } else { call }
+        forced(call.args(["--timeout", TIMEOUT]).args(set.to_vec()), force_conflicts).limit(LIMIT)
     }
 
     /// Rollback, option 1. Always by number: after a restart, "the one before" would be the same image.
-    pub(crate) fn rollback(self, release: &str, to: u32) -> Call {
+    pub(crate) fn rollback(self, release: &str, to: u32, force_conflicts: bool) -> Call {
         let words = ["rollback", release, &to.to_string(), "-n", &self.0.namespace, "--wait", "--timeout=10m"];
-        self.call(words).limit(LIMIT)
+        forced(self.call(words), force_conflicts).limit(LIMIT)
     }
 }
 
 /// Step 4.2; no cluster is asked.
 pub(crate) fn lint(chart: &str) -> Call {
     Call::new("helm").args(["lint", chart])
+}
+
+/// helm 4 takes fields from their owner only when told, and only on the server.
+fn forced(call: Call, force_conflicts: bool) -> Call {
+    if force_conflicts { call.args(["--server-side=true", "--force-conflicts"]) } else { call }
 }
 
 fn given(call: Call, release: &Release) -> Call {
