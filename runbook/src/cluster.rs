@@ -1,7 +1,10 @@
 //! The API server of an environment's cluster, and the namespace in it where the runbook keeps what operators share.
 
+mod clock;
 #[cfg(test)]
 pub(crate) mod stand_in;
+
+pub(crate) use clock::Clock;
 
 use crate::{failure::Failure, home};
 use k8s_openapi::{

@@ -1,6 +1,8 @@
 //! A stand-in for an API server: objects with versions, and everything that goes wrong between here and there.
 
 use super::connect;
+use crate::time;
+use jiff::SignedDuration;
 use kube::Client;
 use runbook_file::Cluster;
 use serde_json::{Map, Value, json};
@@ -40,6 +42,8 @@ struct Store {
     objects: BTreeMap<String, Value>,
     version: u64,
     fault: Fault,
+    /// Its clock, of this machine's.
+    ahead: SignedDuration,
     /// Bytes of the requests that changed something.
     written: Vec<usize>,
 }
@@ -99,6 +103,11 @@ contexts: [{{name: prod-us-east-1, context: {{cluster: prod, user: me}}}}]
         self.store.lock().unwrap().fault = fault;
     }
 
+    /// From now on its clock is so far ahead of this machine's.
+    pub(crate) fn is_ahead(&self, ahead: SignedDuration) {
+        self.store.lock().unwrap().ahead = ahead;
+    }
+
     pub(crate) fn object(&self, path: &str) -> Option<Value> {
         self.store.lock().unwrap().objects.get(path).cloned()
     }
@@ -131,6 +140,11 @@ fn answer(stream: TcpStream, store: &Mutex<Store>) -> Option<()> {
     let mut reader = BufReader::new(stream);
     loop {
         let request = read(&mut reader)?;
+        let date = time::now() + store.lock().unwrap().ahead;
+        let date = date.strftime("%a, %d %b %Y %H:%M:%S GMT");
+        if request.query.contains("watch=true") {
+            return watch(reader.get_mut(), store, &request);
+        }
         let fault = store.lock().unwrap().fault;
         let (code, value) = match fault {
             Fault::Failing => status(500, "InternalError", "it was told to fail"),
@@ -150,10 +164,36 @@ fn answer(stream: TcpStream, store: &Mutex<Store>) -> Option<()> {
             }
         };
         let text = if let Value::String(text) = value { text } else { value.to_string() };
-        let head =
-            format!("HTTP/1.1 {code} x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", text.len());
+        let head = format!(
+            "HTTP/1.1 {code} x\r\ndate: {date}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            text.len()
+        );
         reader.get_mut().write_all(format!("{head}{text}").as_bytes()).ok()?;
     }
+}
+
+/// Says each object of a kind that changes, for half a minute.
+fn watch(stream: &mut TcpStream, store: &Mutex<Store>, request: &Request) -> Option<()> {
+    stream.write_all(b"HTTP/1.1 200 x\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n").ok()?;
+    let from = request.query.split('&').find_map(|word| word.strip_prefix("resourceVersion="));
+    let mut seen: u64 = from?.parse().ok()?;
+    for _ in 0..1_500 {
+        let changed = {
+            let store = store.lock().unwrap();
+            let version =
+                |object: &Value| object["metadata"]["resourceVersion"].as_str().map(|text| text.parse().unwrap());
+            let is_new = |object: &&Value| version(object).is_some_and(|version: u64| version > seen);
+            let changed: Vec<_> = store.of(&request.path).filter(is_new).cloned().collect();
+            seen = store.version;
+            changed
+        };
+        for object in changed {
+            let event = json!({ "type": "MODIFIED", "object": object });
+            stream.write_all(format!("{event}\n").as_bytes()).ok()?;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    None
 }
 
 fn read(reader: &mut BufReader<TcpStream>) -> Option<Request> {
@@ -234,19 +274,23 @@ impl Store {
     }
 
     fn is_list(path: &str) -> bool {
-        ["configmaps", "leases", "pods"].iter().any(|kind| path.rsplit('/').next() == Some(kind))
+        let kinds = ["configmaps", "leases", "pods", "deployments", "replicasets", "events"];
+        kinds.iter().any(|kind| path.rsplit('/').next() == Some(kind))
     }
 
     fn list(&self, request: &Request) -> Value {
         let label = request.query.split('&').find_map(|word| word.strip_prefix("labelSelector="));
         let (key, value) = label.and_then(|label| label.split_once('=')).unwrap_or_default();
-        let name = |path: &str| path.strip_prefix(&request.path)?.strip_prefix('/').map(str::to_owned);
-        // What lies deeper is a part of one.
-        let is_one = |path: &str| name(path).is_some_and(|name| !name.contains('/'));
-        let items = self.objects.iter().filter(|(path, _)| is_one(path));
-        let items = items.filter(|(_, object)| key.is_empty() || object["metadata"]["labels"][key] == value);
-        let items: Vec<_> = items.map(|(_, object)| object).collect();
-        json!({ "apiVersion": "v1", "kind": "List", "metadata": {}, "items": items })
+        let is_wanted = |object: &&Value| key.is_empty() || object["metadata"]["labels"][key] == value;
+        let items: Vec<_> = self.of(&request.path).filter(is_wanted).collect();
+        let metadata = json!({ "resourceVersion": self.version.to_string() });
+        json!({ "apiVersion": "v1", "kind": "List", "metadata": metadata, "items": items })
+    }
+
+    /// All objects of a kind; what lies deeper is a part of one.
+    fn of(&self, kind: &str) -> impl Iterator<Item = &Value> {
+        let name = move |path: &str| path.strip_prefix(kind)?.strip_prefix('/').map(|name| !name.contains('/'));
+        self.objects.iter().filter(move |(path, _)| name(path) == Some(true)).map(|(_, object)| object)
     }
 }
 

@@ -2,12 +2,12 @@
 
 use super::{Live, lost};
 use crate::{
+    cluster::Clock,
     execute::Trouble,
     programs::{Call, Ran},
     redact::redact,
-    time,
 };
-use rollout::{Doom, Standing, Watch};
+use rollout::{Doom, Observed, Standing, Watch};
 use std::{collections::BTreeMap, fs, time::Duration};
 use tokio::time::{Instant, timeout};
 
@@ -46,24 +46,26 @@ impl Live<'_> {
         }
     }
 
-    fn watch(&self) -> Watch {
-        Watch::start(&self.client, &self.request.cluster.namespace, &self.request.service_names())
+    /// The cluster's: what it dates is compared with it.
+    pub(super) async fn clock(&self) -> Clock {
+        Clock::of(&self.client).await.unwrap_or_else(|error| {
+            self.report.warn(&format!("the cluster's clock cannot be read, and this machine's is taken: {error}"));
+            Clock::of_this_machine()
+        })
+    }
+
+    async fn sight(&self) -> Sight {
+        let watch = Watch::start(&self.client, &self.request.cluster.namespace, &self.request.service_names());
+        Sight { watch, clock: self.clock().await, observed: None }
     }
 
     /// Ends when a rollout that begins from now on is sure to fail; what failed before does not count.
     async fn doomed(&self) -> (Vec<Doom>, String) {
-        let mut watch = self.watch();
+        let mut sight = self.sight().await;
         let mut before: Option<BTreeMap<String, Option<u64>>> = None;
-        let mut observed = None;
         loop {
-            match timeout(TICK, watch.next()).await {
-                // What cannot be seen now grows old, and would be judged by what it was.
-                Ok(Some(view)) => observed = Some(view.observed).filter(|_| view.blind.is_empty()),
-                Ok(None) => std::future::pending().await,
-                Err(_) => {}
-            }
-            let Some(observed) = &observed else { continue };
-            let standing = rollout::standing(observed, time::now());
+            let Ok(standing) = sight.next().await else { std::future::pending().await };
+            let Some(standing) = standing else { continue };
             let before = before.get_or_insert_with(|| revisions(&standing));
             self.report.tree(&standing);
             let is_new = |doom: &&Doom| {
@@ -72,7 +74,7 @@ impl Live<'_> {
             };
             let dooms: Vec<_> = standing.dooms().filter(is_new).cloned().collect();
             if !dooms.is_empty() {
-                let evidence = self.evidence(observed, &standing).await;
+                let evidence = self.evidence(&sight, &standing).await;
                 return (dooms, evidence);
             }
         }
@@ -80,23 +82,19 @@ impl Live<'_> {
 
     /// Waits until every service is rolled out.
     pub(super) async fn rolled_out(&self, services: &[String]) -> Result<String, Trouble> {
-        let (mut watch, start) = (self.watch(), Instant::now());
-        let (mut observed, mut standing) = (None, None);
+        let (mut sight, start) = (self.sight().await, Instant::now());
+        let mut last = None;
         while start.elapsed() < LIMIT {
-            match timeout(TICK, watch.next()).await {
-                Ok(Some(view)) => observed = Some(view.observed).filter(|_| view.blind.is_empty()),
-                Ok(None) => return Err(Trouble::new("the cluster cannot be watched any more")),
-                Err(_) => {}
-            }
+            let standing = sight.next().await?;
             if self.lock.as_ref().is_some_and(|lock| !lock.is_held()) {
                 return Err(lost(&self.lost_lock().await).into());
             }
-            let Some(observed) = &observed else { continue };
-            let now = standing.insert(rollout::standing(observed, time::now()));
+            let Some(standing) = standing else { continue };
+            let now = last.insert(standing);
             self.report.tree(now);
             let dooms: Vec<_> = now.dooms().cloned().collect();
             if !dooms.is_empty() {
-                let evidence = self.evidence(observed, now).await;
+                let evidence = self.evidence(&sight, now).await;
                 return Err(trouble(&dooms, evidence));
             }
             if now.is_complete() {
@@ -104,9 +102,29 @@ impl Live<'_> {
                 return Ok(lines.collect::<Vec<_>>().join("\n"));
             }
         }
-        let lines = standing.iter().flat_map(|standing| &standing.services).map(waits);
+        let lines = last.iter().flat_map(|standing| &standing.services).map(waits);
         let evidence = lines.collect::<Vec<_>>().join("\n");
         Err(Trouble { why: format!("not rolled out within {} min", LIMIT.as_secs() / 60), evidence })
+    }
+}
+
+/// A rollout as it is seen.
+struct Sight {
+    watch: Watch,
+    clock: Clock,
+    /// None: something cannot be seen. What was seen of it grows old, and would be judged by what it was.
+    observed: Option<Observed>,
+}
+
+impl Sight {
+    /// How it stands, also when nothing has happened; none while something cannot be seen.
+    async fn next(&mut self) -> Result<Option<Standing>, Trouble> {
+        match timeout(TICK, self.watch.next()).await {
+            Ok(Some(view)) => self.observed = Some(view.observed).filter(|_| view.blind.is_empty()),
+            Ok(None) => return Err(Trouble::new("the cluster cannot be watched any more")),
+            Err(_) => {}
+        }
+        Ok(self.observed.as_ref().map(|observed| rollout::standing(observed, self.clock.now())))
     }
 }
 
@@ -115,8 +133,9 @@ const LOG_LINES: usize = 10;
 
 impl Live<'_> {
     /// Saved before a way back deletes it: all of it in a file, what people look at first in lines.
-    async fn evidence(&self, observed: &rollout::Observed, standing: &Standing) -> String {
-        let found = rollout::evidence(&self.client, observed, standing).await;
+    async fn evidence(&self, sight: &Sight, standing: &Standing) -> String {
+        let observed = sight.observed.clone().unwrap_or_default();
+        let found = rollout::evidence(&self.client, &observed, standing).await;
         let name = format!(".runbook/evidence/{}-{}.json", self.request.name, backup::rds::stamp(found.at));
         let path = self.folder.join(&name);
         let text = redact(&serde_json::to_string_pretty(&found).unwrap_or_default(), &[]);

@@ -83,6 +83,34 @@ impl Stand {
         (Journal::begin(self.folder.path(), &run, began).unwrap(), upgrade)
     }
 
+    /// A Deployment at a revision, with that ReplicaSet.
+    fn deployment(&self, service: &str, revision: u32, status: &Value, set_status: &Value) {
+        let metadata = |name: &str, owner: Option<&str>| {
+            let owners = owner.map(|owner| json!([{ "apiVersion": "apps/v1", "kind": "Deployment", "name": owner, "uid": owner, "controller": true }]));
+            json!({ "name": name, "namespace": "production", "uid": name, "generation": revision, "ownerReferences": owners,
+                    "annotations": { "deployment.kubernetes.io/revision": revision.to_string() } })
+        };
+        let set = format!("{service}-{revision}");
+        let apps = "/apis/apps/v1/namespaces/production";
+        let object = json!({
+            "apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": metadata(&set, Some(service)),
+            "spec": { "replicas": 1, "selector": {} }, "status": set_status,
+        });
+        self.api.put(&format!("{apps}/replicasets/{set}"), object);
+        let object = json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata(service, None),
+            "spec": { "replicas": 1, "selector": {}, "template": {} }, "status": status,
+        });
+        self.api.put(&format!("{apps}/deployments/{service}"), object);
+    }
+
+    /// One that is rolled out.
+    fn rolled_out(&self, service: &str, revision: u32) {
+        let status =
+            json!({ "observedGeneration": revision, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1 });
+        self.deployment(service, revision, &status, &json!({ "replicas": 1, "readyReplicas": 1 }));
+    }
+
     async fn pods(&self, limit: Duration) -> Result<String, Trouble> {
         self.live(async |live| live.pods_within(limit, "1.2.4").await).await
     }
@@ -168,4 +196,39 @@ async fn a_dump_of_hours_ago_is_not_this_runs() {
     assert_eq!(standing().await, Standing::Absent);
     dump("of-now", 30);
     assert_eq!(standing().await, Standing::Present("of-now".into()));
+}
+
+#[tokio::test]
+async fn what_the_cluster_dates_is_judged_by_the_clusters_clock() {
+    let stand = Stand::start().await;
+    let behind = SignedDuration::from_hours(5);
+    stand.api.is_ahead(-behind);
+    let there = time::now() - behind;
+    stand.serves("1.2.4");
+    stand.pod("auth-service", "auth-service-crashed", "1.2.4", |pod| {
+        let at = there - SignedDuration::from_mins(1);
+        pod["status"]["containerStatuses"][0]["lastState"] =
+            json!({ "terminated": { "exitCode": 1, "finishedAt": at } });
+    });
+    let trouble = stand.pods(Duration::ZERO).await.unwrap_err();
+    assert!(trouble.why.starts_with("auth-service-crashed  1/1"), "it crashed a minute ago: {trouble:?}");
+
+    stand.rolled_out("user-service", 1);
+    let waits = json!({ "observedGeneration": 2, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 0 });
+    stand.deployment("auth-service", 2, &waits, &json!({ "replicas": 1 }));
+    stand.pod("auth-service", "auth-service-2-a", "1.2.4", |pod| {
+        let owner = json!([{ "apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "any", "uid": "auth-service-2", "controller": true }]);
+        pod["metadata"]["ownerReferences"] = owner;
+        pod["status"] = json!({ "phase": "Pending", "conditions": [{
+            "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "lastTransitionTime": there,
+            "message": "0/1 nodes are available: 1 Insufficient cpu.",
+        }] });
+    });
+    let done = async {
+        sleep(Duration::from_millis(700)).await;
+        stand.rolled_out("auth-service", 2);
+    };
+    let services = ["auth-service".to_owned()];
+    let (said, ()) = tokio::join!(stand.live(async |live| live.rolled_out(&services).await), done);
+    assert_eq!(said.unwrap(), "deployment \"auth-service\" successfully rolled out", "no node took it for a second");
 }

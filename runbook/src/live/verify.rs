@@ -1,7 +1,12 @@
 //! Steps 5 and 6: what the pods are, what the world is answered, and the smoke test.
 
 use super::Live;
-use crate::{cluster::ask, execute::Trouble, observe::tag, programs::Call, time};
+use crate::{
+    cluster::{Clock, ask},
+    execute::Trouble,
+    observe::tag,
+    programs::Call,
+};
 use futures_util::future::join_all;
 use http::Request;
 use jiff::SignedDuration;
@@ -49,16 +54,17 @@ impl Live<'_> {
     }
 
     pub(super) async fn pods_within(&self, limit: Duration, version: &str) -> Result<String, Trouble> {
+        let clock = self.clock().await;
         until_settled(limit, async || {
-            let looked = self.pods_now(version).await;
+            let looked = self.pods_now(version, &clock).await;
             looked.inspect_err(|trouble| self.report.now(&[format!("not yet: {}", trouble.why)]))
         })
         .await
     }
 
-    async fn pods_now(&self, version: &str) -> Result<String, Trouble> {
+    async fn pods_now(&self, version: &str, clock: &Clock) -> Result<String, Trouble> {
         let pods = self.all_pods().await?;
-        let looked = join_all(pods.iter().map(|(service, pod)| self.pod(service, pod, version))).await;
+        let looked = join_all(pods.iter().map(|(service, pod)| self.pod(service, pod, version, clock))).await;
         let (mut lines, mut wrong) = (vec![], vec![]);
         for found in looked {
             match found {
@@ -77,14 +83,14 @@ impl Live<'_> {
         }
     }
 
-    async fn pod(&self, service: &str, pod: &Pod, version: &str) -> Result<String, String> {
+    async fn pod(&self, service: &str, pod: &Pod, version: &str, clock: &Clock) -> Result<String, String> {
         let name = pod.metadata.name.as_deref().unwrap_or_default();
         let status = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
         let status = status.into_iter().flatten().find(|status| status.name == service);
         let Some(status) = status else { return Err(format!("{name}: its container has not started")) };
         let (ready, restarts, image) = (status.ready, status.restart_count, &status.image);
         let line = format!("{name}  {}/1  {restarts} restarts  {}", u8::from(ready), short(&status.image_id));
-        if !ready || has_just_restarted(status) || tag(image) != version {
+        if !ready || has_just_restarted(status, clock) || tag(image) != version {
             return Err(format!("{line}  {image}"));
         }
         let said = self.health_of(name).await.map_err(|why| format!("{name}: /health: {why}"))?;
@@ -180,10 +186,10 @@ async fn curl(words: &[&str]) -> Result<(u16, String), Trouble> {
 }
 
 /// What restarted long ago has served since; what did a moment ago may do so again.
-fn has_just_restarted(status: &ContainerStatus) -> bool {
+fn has_just_restarted(status: &ContainerStatus, clock: &Clock) -> bool {
     let ended = status.last_state.as_ref().and_then(|state| state.terminated.as_ref());
     let at = ended.and_then(|ended| ended.finished_at.as_ref());
-    at.is_some_and(|at| time::now().duration_since(at.0) < RECENT)
+    at.is_some_and(|at| clock.now().duration_since(at.0) < RECENT)
 }
 
 /// A tag may have been pushed twice: then pods of one service are not the same.
