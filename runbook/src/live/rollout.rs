@@ -13,6 +13,8 @@ use tokio::time::{Instant, timeout};
 
 /// What the document gives a rollout.
 const LIMIT: Duration = Duration::from_mins(10);
+/// A list that fails is asked for again after half a second, and one that does not answer after ten.
+const FIRST_LOOK: Duration = Duration::from_secs(15);
 /// Some dooms are a matter of time alone, so it is judged also when nothing happens.
 const TICK: Duration = Duration::from_secs(1);
 
@@ -22,13 +24,18 @@ enum Ended {
     LostLock(String),
 }
 
+/// The newest revision of each service.
+type Revisions = BTreeMap<String, Option<u64>>;
+
 impl Live<'_> {
-    /// Runs what changes the Deployments while they are watched. A rollout that is sure to fail ends it, and so does the
-    /// loss of the lock: somebody else may be changing them now.
+    /// Runs what changes the Deployments while they are watched; a rollout that is sure to fail ends it.
     pub(super) async fn beside_the_rollout(&self, call: &Call) -> Result<String, Trouble> {
+        let mut sight = self.sight().await;
+        // In its first instant helm makes pods, which would be taken for old ones by whoever looks after it.
+        let before = self.before(&mut sight).await;
         let ended = async {
             tokio::select! {
-                (dooms, evidence) = self.doomed() => Ended::Doomed(dooms, evidence),
+                (dooms, evidence) = self.doomed(&mut sight, before.as_ref()) => Ended::Doomed(dooms, evidence),
                 why = self.lost_lock() => Ended::LostLock(why),
             }
         };
@@ -39,7 +46,7 @@ impl Live<'_> {
         }
     }
 
-    async fn lost_lock(&self) -> String {
+    pub(super) async fn lost_lock(&self) -> String {
         match &self.lock {
             Some(lock) => lock.lost().await,
             None => std::future::pending().await,
@@ -59,22 +66,32 @@ impl Live<'_> {
         Sight { watch, clock: self.clock().await, observed: None }
     }
 
-    /// Ends when a rollout that begins from now on is sure to fail; what failed before does not count.
-    async fn doomed(&self) -> (Vec<Doom>, String) {
-        let mut sight = self.sight().await;
-        let mut before: Option<BTreeMap<String, Option<u64>>> = None;
+    /// The revisions as they are before anything is begun. None: they cannot be seen, and so nothing can be called new.
+    async fn before(&self, sight: &mut Sight) -> Option<Revisions> {
+        let start = Instant::now();
+        while start.elapsed() < FIRST_LOOK {
+            match sight.next().await {
+                Ok(Some(standing)) => return Some(revisions(&standing)),
+                Ok(None) => {}
+                Err(_) => break,
+            }
+        }
+        self.report.warn("the pods cannot be seen: should the rollout be sure to fail, its own time limit ends it");
+        None
+    }
+
+    /// Ends when a rollout that began after these revisions is sure to fail; what failed before does not count.
+    async fn doomed(&self, sight: &mut Sight, before: Option<&Revisions>) -> (Vec<Doom>, String) {
         loop {
             let Ok(standing) = sight.next().await else { std::future::pending().await };
             let Some(standing) = standing else { continue };
-            let before = before.get_or_insert_with(|| revisions(&standing));
             self.report.tree(&standing);
-            let is_new = |doom: &&Doom| {
-                let newest = |known: &BTreeMap<String, Option<u64>>| known.get(&doom.service).copied().flatten();
-                newest(&revisions(&standing)) != newest(before)
-            };
+            let newest = |known: &Revisions, doom: &Doom| known.get(&doom.service).copied().flatten();
+            let now = revisions(&standing);
+            let is_new = |doom: &&Doom| before.is_some_and(|before| newest(before, doom) != newest(&now, doom));
             let dooms: Vec<_> = standing.dooms().filter(is_new).cloned().collect();
             if !dooms.is_empty() {
-                let evidence = self.evidence(&sight, &standing).await;
+                let evidence = self.evidence(sight, &standing).await;
                 return (dooms, evidence);
             }
         }
@@ -164,8 +181,7 @@ fn lines(service: &rollout::ServiceEvidence) -> Vec<String> {
     lines.iter().map(|line| redact(line, &[])).collect()
 }
 
-/// The newest revision of each service.
-fn revisions(standing: &Standing) -> BTreeMap<String, Option<u64>> {
+fn revisions(standing: &Standing) -> Revisions {
     let newest = |service: &rollout::Service| {
         let newest = service.revisions.iter().find(|revision| revision.is_newest);
         (service.name.clone(), newest.and_then(|revision| revision.number))

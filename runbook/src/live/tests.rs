@@ -2,10 +2,11 @@
 
 use super::Live;
 use crate::{
-    cluster::stand_in::StandIn,
+    cluster::stand_in::{Fault, StandIn},
     execute::{Standing, Trouble},
     journal::{Event, Journal},
     plan::{Step, tests as plans},
+    programs::Call,
     report::Report,
     request::Request,
     screen::{Form, Screen},
@@ -231,4 +232,26 @@ async fn what_the_cluster_dates_is_judged_by_the_clusters_clock() {
     let services = ["auth-service".to_owned()];
     let (said, ()) = tokio::join!(stand.live(async |live| live.rolled_out(&services).await), done);
     assert_eq!(said.unwrap(), "deployment \"auth-service\" successfully rolled out", "no node took it for a second");
+}
+
+#[tokio::test]
+async fn a_rollout_that_fails_in_its_first_instant_is_not_taken_for_an_old_one() {
+    let stand = Stand::start().await;
+    stand.rolled_out("auth-service", 1);
+    stand.rolled_out("user-service", 1);
+    // Slower than a program begins.
+    stand.api.fault(Fault::Stalled(Duration::from_millis(500)));
+    let begun = stand.folder.path().join("begun");
+    let helm = Call::new("sh").args(["-c", "touch begun; exec sleep 10"]).within(stand.folder.path());
+    let fails = async {
+        while !begun.exists() {
+            sleep(Duration::from_millis(5)).await;
+        }
+        let waits = json!({ "observedGeneration": 2, "replicas": 1, "updatedReplicas": 0, "availableReplicas": 1 });
+        let refusal = json!({ "type": "ReplicaFailure", "status": "True", "lastTransitionTime": time::now(),
+                              "message": "pods \"a\" is forbidden: exceeded quota: no-more" });
+        stand.deployment("auth-service", 2, &waits, &json!({ "replicas": 0, "conditions": [refusal] }));
+    };
+    let (said, ()) = tokio::join!(stand.live(async |live| live.beside_the_rollout(&helm).await), fails);
+    assert_eq!(said.unwrap_err().why, "auth-service: exceeded quota: no-more (quota)");
 }
