@@ -119,7 +119,7 @@ impl Live<'_> {
 
     async fn health_now(&self, version: &str) -> Result<String, Trouble> {
         let url = format!("{}/v1/health", self.url());
-        let wrong = match curl(&[&url]).await {
+        let wrong = match answer(&curl(&[&url])).await {
             Ok((200, body)) => {
                 let found: Value = serde_json::from_str(&body).unwrap_or_default();
                 match (found["status"].as_str(), found["version"].as_str()) {
@@ -137,15 +137,13 @@ impl Live<'_> {
     pub(super) async fn endpoints(&self) -> Result<String, Trouble> {
         let login = format!("{}/v1/auth/login", self.url());
         let json = "Content-Type: application/json";
-        let (code, body) = curl(&["-X", "POST", &login, "-H", json, "-d", LOGIN]).await?;
+        let (code, body) = answer(&curl(&["-X", "POST", &login, "-H", json, "-d", LOGIN])).await?;
         if code != 401 || !body.contains("bad_credentials") {
             return Err(Trouble { why: format!("{login} answers {code}, and 401 was expected"), evidence: body });
         }
-        let users = format!("{}/v1/users?limit=5", self.url());
         let token = std::env::var("TEST_TOKEN").ok();
-        let header = token.as_ref().map(|token| format!("Authorization: Bearer {token}"));
-        let with_token: Vec<&str> = header.iter().flat_map(|header| ["-H", header.as_str()]).collect();
-        let (code, body) = curl(&[&[users.as_str()], &with_token[..]].concat()).await?;
+        let users = format!("{}/v1/users?limit=5", self.url());
+        let (code, body) = answer(&users_call(&users, token.as_deref())).await?;
         let expected = if token.is_some() { 200 } else { 401 };
         if code != expected {
             return Err(Trouble {
@@ -176,11 +174,23 @@ async fn until_settled(limit: Duration, ask: impl AsyncFn() -> Result<String, Tr
     }
 }
 
-/// Status and body.
-async fn curl(words: &[&str]) -> Result<(u16, String), Trouble> {
+fn curl(words: &[&str]) -> Call {
     let call =
         Call::new("curl").args(["--silent", "--show-error", "--max-time", "10", "--write-out", "\n%{http_code}"]);
-    let said = call.args(words.to_vec()).run().await?;
+    call.args(words.to_vec())
+}
+
+/// With the token, which curl reads from its input: arguments are there to be read by everybody on this machine.
+fn users_call(url: &str, token: Option<&str>) -> Call {
+    match token {
+        Some(token) => curl(&[url, "-H", "@-"]).input(format!("Authorization: Bearer {}\n", token.trim())),
+        None => curl(&[url]),
+    }
+}
+
+/// Status and body.
+async fn answer(call: &Call) -> Result<(u16, String), Trouble> {
+    let said = call.run().await?;
     let (body, code) = said.rsplit_once('\n').unwrap_or(("", &said));
     Ok((code.parse().unwrap_or_default(), body.to_owned()))
 }
@@ -229,5 +239,14 @@ mod tests {
         let told = until_settled(AGAIN, ask).await.unwrap_err();
         assert!(asked.get() > 1);
         assert_eq!(told.why, format!("answer {}", asked.get()));
+    }
+
+    #[test]
+    fn a_token_is_not_in_the_process_list() {
+        let call = users_call("https://api.example.com/v1/users?limit=5", Some("t0ken"));
+        insta::assert_snapshot!(call.literal(), @r"
+        curl --silent --show-error --max-time 10 --write-out '
+        %{http_code}' 'https://api.example.com/v1/users?limit=5' -H @-
+        ");
     }
 }

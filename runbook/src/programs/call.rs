@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     process::{Child, Command},
     time::{error::Elapsed, timeout},
 };
@@ -33,6 +33,7 @@ pub(crate) struct Call {
     arguments: Vec<String>,
     environment: Vec<(&'static str, String)>,
     folder: Option<std::path::PathBuf>,
+    input: Option<String>,
     limit: Duration,
 }
 
@@ -79,7 +80,7 @@ pub(crate) enum Ran<T> {
 
 impl Call {
     pub(crate) fn new(program: &'static str) -> Self {
-        Self { program, arguments: vec![], environment: vec![], folder: None, limit: LIMIT }
+        Self { program, arguments: vec![], environment: vec![], folder: None, input: None, limit: LIMIT }
     }
 
     #[must_use]
@@ -110,6 +111,12 @@ impl Call {
         Self { folder: Some(folder.to_owned()), ..self }
     }
 
+    /// What it reads on its standard input: of arguments and environment others can see more.
+    #[must_use]
+    pub(crate) fn input(self, text: String) -> Self {
+        Self { input: Some(text), ..self }
+    }
+
     #[must_use]
     pub(crate) fn limit(self, limit: Duration) -> Self {
         Self { limit, ..self }
@@ -125,7 +132,7 @@ impl Call {
     /// What it printed on standard output, when it succeeded.
     pub(crate) async fn run(&self) -> Result<String, CallError> {
         let mut group = Group::of(self.spawn()?);
-        match timeout(self.limit, finish(&mut group.child)).await {
+        match timeout(self.limit, finish(&mut group.child, self.input.as_deref())).await {
             Ok(Ok((status, out, err))) => outcome(status, out, &err),
             Ok(Err(error)) => Err(CallError::System { program: self.program, error }),
             Err(_) => {
@@ -148,7 +155,7 @@ impl Call {
             Ok(Err(error)) => Err(CallError::System { program: self.program, error }),
             Err(_) => Err(CallError::TimedOut { program: self.program, limit: self.limit }),
         };
-        let mut finished = pin!(timeout(self.limit, finish(&mut group.child)));
+        let mut finished = pin!(timeout(self.limit, finish(&mut group.child, self.input.as_deref())));
         let happened = tokio::select! {
             biased;
             end = &mut finished => return Ran::Ended(ended(end)),
@@ -165,7 +172,8 @@ impl Call {
         command.args(&self.arguments).envs(self.environment.iter().map(|(name, value)| (name, OsStr::new(value))));
         // Nobody is there to type a password.
         command.env("GIT_TERMINAL_PROMPT", "0");
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
+        command.stdin(if self.input.is_some() { Stdio::piped() } else { Stdio::null() });
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).kill_on_drop(true);
         if let Some(folder) = &self.folder {
             command.current_dir(folder);
         }
@@ -180,9 +188,9 @@ impl Call {
 /// How it ended, and what it said on either stream.
 type Finished = (ExitStatus, String, String);
 
-async fn finish(child: &mut Child) -> io::Result<Finished> {
-    let (out, err) = (child.stdout.take(), child.stderr.take());
-    let (out, err) = tokio::join!(read(out), read(err));
+async fn finish(child: &mut Child, input: Option<&str>) -> io::Result<Finished> {
+    let (told, out, err) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let ((), out, err) = tokio::join!(write(told, input.unwrap_or_default()), read(out), read(err));
     Ok((child.wait().await?, out?, err?))
 }
 
@@ -192,6 +200,13 @@ fn outcome(status: ExitStatus, out: String, err: &str) -> Result<String, CallErr
     }
     let said = if err.trim().is_empty() { out.as_str() } else { err };
     Err(CallError::Failed { code: status.code(), said: redact(said.trim(), &[]) })
+}
+
+/// Whoever does not read to the end says itself what that leads to.
+async fn write(pipe: Option<impl AsyncWrite + Unpin>, text: &str) {
+    if let Some(mut pipe) = pipe {
+        let _ = pipe.write_all(text.as_bytes()).await;
+    }
 }
 
 async fn read(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<String> {
@@ -280,6 +295,8 @@ mod tests {
     async fn what_it_prints_is_captured_and_what_it_says_of_a_failure_is_redacted() {
         assert_eq!(shell("printf one; echo two >&2").run().await.unwrap(), "one");
         assert_eq!(shell("cat").run().await.unwrap(), "", "there is nothing to read, and nobody to wait for");
+        assert_eq!(shell("cat").input("t0ken".to_owned()).run().await.unwrap(), "t0ken");
+        assert_eq!(shell("true").input("x".repeat(1 << 20)).run().await.unwrap(), "", "it need not read");
         let failed = shell("echo; echo 'no postgresql://ada:hunter2@db/api' >&2; exit 3").run().await.unwrap_err();
         assert_eq!(failed.to_string(), "no postgresql://ada:[redacted]@db/api");
         assert!(matches!(failed, CallError::Failed { code: Some(3), .. }));
