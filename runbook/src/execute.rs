@@ -150,6 +150,8 @@ impl<W: World, T: FnMut(&Told<'_>)> Walk<'_, W, T> {
                 Walked::ToTheEnd => return Ok(Exit::Done),
                 // What this run did not begin is not its to take back: somebody else may have changed it meanwhile.
                 Walked::Failed(OnFailure::GoBack) if !plan.back.is_empty() && self.has_begun_to_roll_out(plan) => {
+                    // Whoever has lost the lock has not failed: it is gone on with, and not taken back.
+                    self.world.boundary(self.journal, &plan.back[0]).await?;
                     self.journal.append(Event::TurnedBack)?;
                     (self.tell)(&Told::TurnedBack);
                 }

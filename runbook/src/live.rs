@@ -9,6 +9,7 @@ mod migrations;
 mod rollout;
 #[cfg(test)]
 mod tests;
+mod under_lock;
 mod verify;
 
 use crate::{

@@ -157,6 +157,19 @@ fn what_a_run_did_not_begin_is_not_its_to_take_back() {
 }
 
 #[test]
+fn a_rollout_whose_lock_was_lost_is_gone_on_with_and_not_taken_back() {
+    let (folder, _) = deployment();
+    let mut world = Recorded { loses_lock_at: Some("4.3.upgrade".to_owned()), ..Recorded::default() };
+    let mut journal = Journal::open(folder.path(), RUN).unwrap();
+    let ended = execute(&mut journal, &mut world, &Stop::never(), |_| {}).now_or_never().unwrap();
+    assert_eq!(ended.unwrap_err().what, "the lock was lost");
+    assert!(!journal.has_turned_back());
+    drop(journal);
+    (world.loses_lock_at, world.has_lost_lock) = (None, false);
+    assert_eq!(go_on(folder.path(), &mut world), Some(Exit::Done));
+}
+
+#[test]
 fn a_dump_that_lies_on_a_colleagues_machine_is_not_made_again() {
     let (folder, _) = deployment();
     let mut world = Recorded { failing: ["3.5.up".to_owned()].into(), ..Recorded::default() };

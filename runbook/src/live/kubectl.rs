@@ -28,8 +28,7 @@ impl Live<'_> {
     }
 
     pub(super) async fn kubectl_apply(&self, folder: &Path) -> Result<String, Trouble> {
-        let said = self.kubectl().apply(&format!("{}/", folder.display())).within(self.folder).run().await?;
-        Ok(said.trim_end().to_owned())
+        self.changed_by(&self.kubectl().apply(&format!("{}/", folder.display())).within(self.folder)).await
     }
 
     pub(super) async fn has_image(&self, service: &str, image: &str) -> Result<Standing, Trouble> {
@@ -40,7 +39,7 @@ impl Live<'_> {
     }
 
     pub(super) async fn set_image(&self, service: &str, image: &str) -> Result<String, Trouble> {
-        Ok(self.kubectl().set_image(service, image).run().await?.trim_end().to_owned())
+        self.changed_by(&self.kubectl().set_image(service, image)).await
     }
 
     pub(super) async fn rollout_history(&self, services: &[String]) -> Result<String, Trouble> {
@@ -51,7 +50,7 @@ impl Live<'_> {
     }
 
     pub(super) async fn undo(&self, service: &str, to: u64) -> Result<String, Trouble> {
-        Ok(self.kubectl().undo(service, to).run().await?.trim_end().to_owned())
+        self.changed_by(&self.kubectl().undo(service, to)).await
     }
 }
 

@@ -18,12 +18,6 @@ const FIRST_LOOK: Duration = Duration::from_secs(15);
 /// Some dooms are a matter of time alone, so it is judged also when nothing happens.
 const TICK: Duration = Duration::from_secs(1);
 
-/// Why a call was ended.
-enum Ended {
-    Doomed(Vec<Doom>, String),
-    LostLock(String),
-}
-
 /// The newest revision of each service.
 type Revisions = BTreeMap<String, Option<u64>>;
 
@@ -33,23 +27,9 @@ impl Live<'_> {
         let mut sight = self.sight().await;
         // In its first instant helm makes pods, which would be taken for old ones by whoever looks after it.
         let before = self.before(&mut sight).await;
-        let ended = async {
-            tokio::select! {
-                (dooms, evidence) = self.doomed(&mut sight, before.as_ref()) => Ended::Doomed(dooms, evidence),
-                why = self.lost_lock() => Ended::LostLock(why),
-            }
-        };
-        match call.run_unless(ended).await {
+        match self.under_the_lock(call, self.doomed(&mut sight, before.as_ref())).await? {
             Ran::Ended(ended) => Ok(last_lines(&ended?)),
-            Ran::Happened(Ended::Doomed(dooms, evidence)) => Err(trouble(&dooms, evidence)),
-            Ran::Happened(Ended::LostLock(why)) => Err(lost(&why).into()),
-        }
-    }
-
-    pub(super) async fn lost_lock(&self) -> String {
-        match &self.lock {
-            Some(lock) => lock.lost().await,
-            None => std::future::pending().await,
+            Ran::Happened((dooms, evidence)) => Err(trouble(&dooms, evidence)),
         }
     }
 

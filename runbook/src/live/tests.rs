@@ -5,6 +5,7 @@ use crate::{
     cluster::stand_in::{Fault, StandIn},
     execute::{Standing, Trouble},
     journal::{Event, Journal},
+    lock::{Holder, Lock},
     plan::{Step, tests as plans},
     programs::Call,
     report::Report,
@@ -41,12 +42,15 @@ impl Stand {
         Self { api, cluster, client, file: plans::file(), screen, folder: tempfile::tempdir().unwrap() }
     }
 
-    /// Without a lock.
     async fn live<T>(&self, act: impl AsyncFnOnce(&Live<'_>) -> T) -> T {
+        self.live_with(None, act).await
+    }
+
+    async fn live_with<T>(&self, lock: Option<Lock>, act: impl AsyncFnOnce(&Live<'_>) -> T) -> T {
         let request = Request { cluster: &self.cluster, ..plans::request(&self.file, None) };
         let report = Report::new(&self.screen);
         let (folder, client, began) = (self.folder.path(), self.client.clone(), time::now());
-        act(&Live { folder, request: &request, client, lock: None, report: &report, began, copy: None }).await
+        act(&Live { folder, request: &request, client, lock, report: &report, began, copy: None }).await
     }
 
     /// A pod of a service, which says its version at `/health`.
@@ -254,4 +258,36 @@ async fn a_rollout_that_fails_in_its_first_instant_is_not_taken_for_an_old_one()
     };
     let (said, ()) = tokio::join!(stand.live(async |live| live.beside_the_rollout(&helm).await), fails);
     assert_eq!(said.unwrap_err().why, "auth-service: exceeded quota: no-more (quota)");
+}
+
+#[tokio::test]
+async fn what_changes_the_cluster_ends_when_the_lock_is_lost_and_is_not_begun_after() {
+    let stand = Stand::start().await;
+    let holder = Holder { by: "ada@laptop".into(), run: "20250117-140000-0000".into(), process: None };
+    let lock = Lock::take(&stand.client, "production", &holder, |_| {}).await.unwrap();
+    let act = async |live: &Live<'_>| {
+        let began = stand.folder.path().join("began");
+        let program = Call::new("sh").args(["-c", "touch began; exec sleep 60"]).within(stand.folder.path());
+        let lose = async {
+            while !began.exists() {
+                sleep(Duration::from_millis(5)).await;
+            }
+            stand.api.delete("/apis/coordination.k8s.io/v1/namespaces/runbook/leases/production");
+            // It is written at once, which tells.
+            live.lock.as_ref().unwrap().at_step("4.1.apply");
+        };
+        let (said, ()) = tokio::join!(live.changed_by(&program), lose);
+        let service = "auth-service";
+        [
+            said,
+            live.kubectl_apply(Path::new("k8s/production")).await,
+            live.set_image(service, "api-platform/auth-service:1.2.4").await,
+            live.undo(service, 1).await,
+            live.helm_rollback("api-platform", 1, false).await,
+            live.smoke().await,
+        ]
+    };
+    for said in stand.live_with(Some(lock), act).await {
+        assert_eq!(said.unwrap_err().why, "the lock was lost: somebody deleted its Lease");
+    }
 }

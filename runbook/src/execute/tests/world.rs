@@ -16,6 +16,9 @@ pub(super) struct Recorded {
     pub(super) failing: BTreeSet<String>,
     /// Steps of which the world does not say whether they are done.
     pub(super) unanswered: BTreeSet<String>,
+    /// The step in the middle of which the lock is lost.
+    pub(super) loses_lock_at: Option<String>,
+    pub(super) has_lost_lock: bool,
     /// How many points of a run were passed.
     pub(super) points: usize,
     /// The point at which it is killed.
@@ -39,7 +42,7 @@ fn key(step: &Step) -> String {
 impl World for Recorded {
     async fn boundary(&mut self, _: &Journal, _: &Step) -> Result<(), Failure> {
         self.point().await;
-        Ok(())
+        if self.has_lost_lock { Err(Failure::failed("the lock was lost")) } else { Ok(()) }
     }
 
     async fn check(&mut self, step: &Step) -> Result<Standing, Trouble> {
@@ -54,6 +57,10 @@ impl World for Recorded {
 
     async fn apply(&mut self, step: &Step) -> Result<String, Trouble> {
         self.point().await;
+        if self.loses_lock_at.as_ref() == Some(&step.id) {
+            self.has_lost_lock = true;
+            return Err(Trouble::new("the lock was lost"));
+        }
         if self.failing.contains(&step.id) {
             return Err(Trouble::new("it was told to"));
         }
