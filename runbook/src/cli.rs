@@ -69,7 +69,7 @@ enum Command {
         #[arg(long, value_name = "HASH")]
         plan: Option<String>,
         /// Outside the window; needs --reason
-        #[arg(long)]
+        #[arg(long, requires = "reason")]
         hotfix: bool,
     },
     /// Step 5, of what runs now: every pod's version, the world's view of it, endpoints, logs

@@ -181,6 +181,13 @@ mod tests {
     use super::{stand_in::StandIn, *};
     use crate::exit::Exit;
 
+    impl StandIn {
+        /// Somebody's.
+        pub(crate) async fn client(&self, user: &str) -> Client {
+            connect(&self.cluster(user)).await.unwrap()
+        }
+    }
+
     #[tokio::test]
     async fn another_cluster_than_the_one_that_is_written_down_is_refused() {
         let cluster = StandIn::start();

@@ -31,6 +31,8 @@ pub(crate) trait World {
     async fn boundary(&mut self, journal: &Journal, next: &Step) -> Result<(), Failure>;
     /// Whether an effect is there.
     async fn check(&mut self, step: &Step) -> Result<Standing, Trouble>;
+    /// Just before it is begun: whether what it is made of is what was planned. An error, and nothing of it is done.
+    async fn ready(&mut self, plan: &Plan, step: &Step) -> Result<(), Trouble>;
     /// Does it, or asks it; what shows that it was done.
     async fn apply(&mut self, step: &Step) -> Result<String, Trouble>;
 }
@@ -81,6 +83,15 @@ impl From<Failure> for Trouble {
     }
 }
 
+/// How an attempt at a step ended.
+enum Attempt {
+    Done,
+    /// It was begun, or the world does not say how it stands.
+    Failed(Trouble),
+    /// It was not begun: it is not what was planned.
+    Refused(Trouble),
+}
+
 /// What is told while it goes on.
 #[derive(Debug)]
 pub(crate) enum Told<'a> {
@@ -104,10 +115,12 @@ enum Walked {
     /// Because it was asked to.
     Stopped,
     Failed(OnFailure),
+    /// Before a step that is not what was planned.
+    Refused,
 }
 
-/// Does what is left of a journal's plan; how it ended. Exit codes 0, 3 and a 1 are the end of the run, with every other
-/// one it can be resumed.
+/// Does what is left of a journal's plan; how it ended. Exit codes 0 to 3 are the end of the run, with every other one it
+/// can be resumed.
 pub(crate) async fn execute(
     journal: &mut Journal,
     world: &mut impl World,
@@ -117,7 +130,7 @@ pub(crate) async fn execute(
     let plan = journal.plan()?.clone();
     let mut walk = Walk { journal, world, stop, tell: &mut tell };
     let exit = walk.through(&plan).await?;
-    if matches!(exit, Exit::Done | Exit::RolledBack | Exit::Failed) {
+    if matches!(exit, Exit::Done | Exit::RolledBack | Exit::Failed | Exit::Refused) {
         journal.append(Event::ended(exit))?;
     }
     Ok(exit)
@@ -149,37 +162,26 @@ impl<W: World, T: FnMut(&Told<'_>)> Walk<'_, W, T> {
             match self.all(&plan.steps).await? {
                 Walked::ToTheEnd => return Ok(Exit::Done),
                 // What this run did not begin is not its to take back: somebody else may have changed it meanwhile.
-                Walked::Failed(OnFailure::GoBack) if !plan.back.is_empty() && self.has_begun_to_roll_out(plan) => {
+                Walked::Failed(OnFailure::GoBack) if !plan.back.is_empty() && self.journal.has_begun_to_roll_out() => {
                     // Whoever has lost the lock has not failed: it is gone on with, and not taken back.
                     self.world.boundary(self.journal, &plan.back[0]).await?;
                     self.journal.append(Event::TurnedBack)?;
                     (self.tell)(&Told::TurnedBack);
                 }
-                Walked::Stopped | Walked::Failed(_) if self.has_changed_something(plan) => return Ok(Exit::Changed),
+                Walked::Failed(_) | Walked::Refused if plan.is_way_back() && self.journal.has_begun(|_| true) => {
+                    return Ok(Exit::RollbackFailed);
+                }
+                _ if self.journal.has_begun(|_| true) => return Ok(Exit::Changed),
                 Walked::Stopped => return Ok(Exit::NeedsPerson),
                 Walked::Failed(_) => return Ok(Exit::Failed),
+                Walked::Refused => return Ok(Exit::Refused),
             }
         }
         match self.all(&plan.back).await? {
             Walked::ToTheEnd => Ok(Exit::RolledBack),
             Walked::Stopped => Ok(Exit::Changed),
-            Walked::Failed(_) => Ok(Exit::RollbackFailed),
+            Walked::Failed(_) | Walked::Refused => Ok(Exit::RollbackFailed),
         }
-    }
-
-    /// An effect that was begun may have been done.
-    fn has_changed_something(&self, plan: &Plan) -> bool {
-        self.has_begun(plan, |_| true)
-    }
-
-    fn has_begun_to_roll_out(&self, plan: &Plan) -> bool {
-        self.has_begun(plan, |step| step.on_failure == OnFailure::GoBack)
-    }
-
-    fn has_begun(&self, plan: &Plan, wanted: impl Fn(&Step) -> bool) -> bool {
-        let effects: Vec<_> = plan.steps.iter().filter(|step| !step.does.is_question() && wanted(step)).collect();
-        let is_one = |id: &str| effects.iter().any(|step| step.id == id);
-        self.journal.entries().iter().any(|entry| matches!(&entry.event, Event::Doing { step } if is_one(step)))
     }
 
     async fn all(&mut self, steps: &[Step]) -> Result<Walked, Failure> {
@@ -188,21 +190,32 @@ impl<W: World, T: FnMut(&Told<'_>)> Walk<'_, W, T> {
                 return self.stopped(step);
             }
             self.world.boundary(self.journal, step).await?;
-            let done = tokio::select! {
-                done = Self::one(self.journal, self.world, self.tell, step) => done?,
+            let attempt = tokio::select! {
+                attempt = Self::one(self.journal, self.world, self.tell, step) => attempt?,
                 () = self.stop.asked_twice() => return self.stopped(step),
             };
-            if let Err(trouble) = done {
-                let trouble = trouble.redacted();
-                (self.tell)(&Told::Failed { step, trouble: &trouble });
-                let Trouble { why, evidence } = trouble;
-                self.journal.append(Event::Failed { step: step.id.clone(), why, evidence })?;
-                // Taking back what somebody else has changed since would be a second fault.
-                let was_done = self.journal.done().contains(step.id.as_str());
-                return Ok(Walked::Failed(if was_done { OnFailure::Stop } else { step.on_failure }));
+            match attempt {
+                Attempt::Done => {}
+                Attempt::Failed(trouble) => {
+                    self.failed(step, trouble)?;
+                    // Taking back what somebody else has changed since would be a second fault.
+                    let was_done = self.journal.done().contains(step.id.as_str());
+                    return Ok(Walked::Failed(if was_done { OnFailure::Stop } else { step.on_failure }));
+                }
+                Attempt::Refused(trouble) => {
+                    self.failed(step, trouble)?;
+                    return Ok(Walked::Refused);
+                }
             }
         }
         Ok(Walked::ToTheEnd)
+    }
+
+    fn failed(&mut self, step: &Step, trouble: Trouble) -> Result<(), Failure> {
+        let trouble = trouble.redacted();
+        (self.tell)(&Told::Failed { step, trouble: &trouble });
+        let Trouble { why, evidence } = trouble;
+        self.journal.append(Event::Failed { step: step.id.clone(), why, evidence })
     }
 
     fn stopped(&mut self, step: &Step) -> Result<Walked, Failure> {
@@ -211,53 +224,46 @@ impl<W: World, T: FnMut(&Told<'_>)> Walk<'_, W, T> {
         Ok(Walked::Stopped)
     }
 
-    async fn one(
-        journal: &mut Journal,
-        world: &mut W,
-        tell: &mut T,
-        step: &Step,
-    ) -> Result<Result<(), Trouble>, Failure> {
+    async fn one(journal: &mut Journal, world: &mut W, tell: &mut T, step: &Step) -> Result<Attempt, Failure> {
         let was_done = journal.done().contains(step.id.as_str()) && !is_stale(journal, step)?;
         if was_done && (step.does.is_question() || step.does.is_done_for_good()) {
             // The answer led to what was done after it; asked again now, it would be another question.
             tell(&Told::Before(step));
-            return Ok(Ok(()));
+            return Ok(Attempt::Done);
         }
         if !step.does.is_question() {
             match world.check(step).await {
-                Err(trouble) => return Ok(Err(trouble)),
+                Err(trouble) => return Ok(Attempt::Failed(trouble)),
                 Ok(Standing::Present(_)) if was_done => {
                     tell(&Told::Before(step));
-                    return Ok(Ok(()));
+                    return Ok(Attempt::Done);
                 }
-                Ok(Standing::Present(evidence)) => return did(journal, tell, step, How::Already, &evidence).map(Ok),
+                Ok(Standing::Present(evidence)) => return did(journal, tell, step, How::Already, &evidence),
                 Ok(Standing::Absent) if was_done => {
-                    return Ok(Err(Trouble::new(format!(
-                        "{} was done by this run, and somebody took it back",
-                        step.title
-                    ))));
+                    let why = format!("{} was done by this run, and somebody took it back", step.title);
+                    return Ok(Attempt::Failed(Trouble::new(why)));
                 }
                 Ok(Standing::Absent) => {}
             }
         }
+        if let Err(trouble) = world.ready(journal.plan()?, step).await {
+            return Ok(Attempt::Refused(trouble));
+        }
         journal.append(Event::Doing { step: step.id.clone() })?;
         tell(&Told::Begun(step));
-        let evidence = match world.apply(step).await {
-            Ok(evidence) => redact(&evidence, &[]),
-            Err(trouble) => return Ok(Err(trouble)),
-        };
-        if !step.does.is_question() {
-            match world.check(step).await {
-                Ok(Standing::Present(_)) => {}
-                Ok(Standing::Absent) => {
-                    let trouble =
-                        Trouble { why: "it ended well, and what it should do is not there".to_owned(), evidence };
-                    return Ok(Err(trouble));
-                }
-                Err(trouble) => return Ok(Err(trouble)),
-            }
+        match Self::carry_out(world, step).await {
+            Ok(evidence) => did(journal, tell, step, How::Applied, &evidence),
+            Err(trouble) => Ok(Attempt::Failed(trouble)),
         }
-        did(journal, tell, step, How::Applied, &evidence).map(Ok)
+    }
+
+    /// Does it, and looks whether it is there then.
+    async fn carry_out(world: &mut W, step: &Step) -> Result<String, Trouble> {
+        let evidence = redact(&world.apply(step).await?, &[]);
+        if !step.does.is_question() && world.check(step).await? == Standing::Absent {
+            return Err(Trouble { why: "it ended well, and what it should do is not there".to_owned(), evidence });
+        }
+        Ok(evidence)
     }
 }
 
@@ -285,8 +291,8 @@ fn did(
     step: &Step,
     how: How,
     evidence: &str,
-) -> Result<(), Failure> {
+) -> Result<Attempt, Failure> {
     journal.append(Event::Did { step: step.id.clone(), how, evidence: evidence.to_owned() })?;
     tell(&Told::Done { step, how, evidence });
-    Ok(())
+    Ok(Attempt::Done)
 }

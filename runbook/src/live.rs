@@ -18,7 +18,8 @@ use crate::{
     failure::Failure,
     journal::{Copy, Journal},
     lock::Lock,
-    plan::{Action, Step},
+    observe::content,
+    plan::{Action, Plan, Step},
     report::Report,
     request::Request,
 };
@@ -63,19 +64,27 @@ impl World for Live<'_> {
             Action::Snapshot { id, .. } => self.has_snapshot(id).await,
             Action::Dump { folder } => self.has_dump(folder),
             Action::Migrate { pending, .. } => self.are_applied(pending).await,
-            Action::HelmHeal { release, revision, .. } => self.is_healed(&release.name, *revision).await,
+            Action::HelmHeal { release, revision, .. } => self.is_healed(release, *revision).await,
             Action::HelmUpgrade { release, version, revision, .. } => {
                 self.is_released(&release.name, version, *revision).await
             }
-            Action::HelmRollback { release, to, revision, .. } => {
-                self.is_rolled_back(&release.name, *to, *revision).await
-            }
-            Action::Apply { folder } => self.is_applied(folder).await,
+            Action::HelmRollback { release, to, revision, .. } => self.is_rolled_back(release, *to, *revision).await,
+            Action::Apply { folder } => self.is_applied(&folder.path).await,
             Action::SetImage { service, image } | Action::Undo { service, image, .. } => {
                 self.has_image(service, image).await
             }
             _ => Ok(Standing::Absent),
         }
+    }
+
+    async fn ready(&mut self, plan: &Plan, step: &Step) -> Result<(), Trouble> {
+        if let Action::HelmUpgrade { release, revision, .. } = &step.does
+            && self.is_left_pending(&release.name, *revision).await?
+        {
+            // What this run left unfinished is gone on with by helm's own memory of it.
+            return Ok(());
+        }
+        content::refuse_changed(self.folder, &step.does.made_of(), &plan.anew()).await.map_err(Trouble::from)
     }
 
     async fn apply(&mut self, step: &Step) -> Result<String, Trouble> {
@@ -92,9 +101,9 @@ impl World for Live<'_> {
             }
             Action::HelmHeal { release, to, force_conflicts, .. }
             | Action::HelmRollback { release, to, force_conflicts, .. } => {
-                self.helm_rollback(&release.name, *to, *force_conflicts).await
+                self.helm_rollback(release, *to, *force_conflicts).await
             }
-            Action::Apply { folder } => self.kubectl_apply(folder).await,
+            Action::Apply { folder } => self.kubectl_apply(&folder.path).await,
             Action::SetImage { service, image } => self.set_image(service, image).await,
             Action::Undo { service, to, .. } => self.undo(service, *to).await,
             Action::Rollout { services } => self.rolled_out(services).await,

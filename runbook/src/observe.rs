@@ -1,14 +1,23 @@
 //! What is, before anything is planned. Nothing here changes anything.
 
+pub(crate) mod content;
 pub(crate) mod deployed;
 mod release;
 pub(crate) mod schema;
 pub(crate) mod source;
 
-use crate::{failure::Failure, programs::helm::is_pending, request::Request};
+use crate::{
+    failure::Failure,
+    plan::{CHART, Pinned},
+    programs::helm::is_pending,
+    request::{Request, Via},
+};
 use jiff::Timestamp;
 use semver::Version;
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 /// Looks at everything that a change to this environment depends on; `version` is the one whose files are compared with
 /// the database; none: only what is applied counts.
@@ -28,15 +37,31 @@ pub(crate) async fn observe(
             (None, _) => schema::observe_without_files(request.environment).await,
         }
     };
-    let (helm, deployed, schema) =
-        tokio::join!(release::observe(request.cluster), deployed::observe(request.cluster, request.services), schema,);
+    // A way back is made of what the cluster remembers, and reads no file.
+    let parts = version.map_or_else(Vec::new, |_| parts(request));
+    let (helm, deployed, schema, content) = tokio::join!(
+        release::observe(request.cluster),
+        deployed::observe(request.cluster, request.services),
+        schema,
+        content::observe(folder, parts),
+    );
     let (schema, unseen) = match (schema, version) {
         (Ok(schema), _) => (schema, None),
         // What is broken may be the very thing that is to be rolled back from.
         (Err(failure), None) => (None, Some(failure.what)),
         (Err(failure), Some(_)) => return Err(failure),
     };
-    Ok(Observed { commit, helm: helm?, deployed: deployed?, schema, unseen, ..Observed::default() })
+    let (helm, deployed, content) = (helm?, deployed?, content?);
+    Ok(Observed { commit, helm, deployed, schema, unseen, content, ..Observed::default() })
+}
+
+/// The files and folders that a deployment is made of, one way or the other.
+fn parts(request: &Request<'_>) -> Vec<PathBuf> {
+    let environment = request.environment;
+    match request.via.unwrap_or(Via::Helm) {
+        Via::Helm => std::iter::once(CHART.into()).chain(environment.values.iter().cloned()).collect(),
+        Via::Kubectl => environment.manifests.iter().cloned().collect(),
+    }
 }
 
 /// Everything that a plan is made from besides the request.
@@ -55,6 +80,17 @@ pub(crate) struct Observed {
     pub(crate) verified: Vec<u32>,
     /// Versions that were rolled back, with why.
     pub(crate) blocked: BTreeMap<String, String>,
+    /// SHA-256 of the files and folders that a deployment is made of.
+    pub(crate) content: BTreeMap<PathBuf, String>,
+}
+
+impl Observed {
+    /// One of them, as it is now.
+    pub(crate) fn pinned(&self, path: &Path) -> Result<Pinned, Failure> {
+        let sha256 = self.content.get(path).cloned();
+        let sha256 = sha256.ok_or_else(|| Failure::refused(format!("{} was not looked at", path.display())))?;
+        Ok(Pinned { path: path.to_owned(), sha256 })
+    }
 }
 
 /// helm, and the release.

@@ -14,12 +14,13 @@ mod step;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub(crate) use action::{Action, Labelled, Release};
+pub(crate) use action::{Action, Labelled, Pinned, Release};
 pub(crate) use build::{BuildRequest, Built, build};
-pub(crate) use deploy::{RELEASE, deploy, verify};
+pub(crate) use deploy::{CHART, RELEASE, deploy, verify};
 pub(crate) use rollback::rollback;
 pub(crate) use step::{OnFailure, Section, Step};
 
+use crate::request::Via;
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +41,17 @@ pub(crate) struct Plan {
     pub(crate) steps: Vec<Step>,
     /// What is done when a step with [`OnFailure::GoBack`] fails; none: there is no way back.
     pub(crate) back: Vec<Step>,
+    /// Why what served before cannot be gone back to; none: it can, or nothing served.
+    pub(crate) no_back: Option<NoBack>,
+}
+
+/// Of a way back that would lead to an image that could not start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct NoBack {
+    /// In a line.
+    pub(crate) why: String,
+    /// What can be done instead, by whoever is there when the rollout fails.
+    pub(crate) ways_out: String,
 }
 
 impl Plan {
@@ -47,5 +59,33 @@ impl Plan {
     pub(crate) fn hash(&self) -> String {
         let text = serde_json::to_vec(self).unwrap_or_default();
         hex::encode(digest(&SHA256, &text))
+    }
+
+    /// Whether it leads to an older version, which is what it is for.
+    pub(crate) fn is_way_back(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.does, Action::HelmRollback { .. } | Action::Undo { .. }))
+    }
+
+    /// By which of the document's ways.
+    pub(crate) fn via(&self) -> Via {
+        let is_by_kubectl =
+            |step: &Step| matches!(step.does, Action::Apply { .. } | Action::SetImage { .. } | Action::Undo { .. });
+        if self.steps.iter().any(is_by_kubectl) { Via::Kubectl } else { Via::Helm }
+    }
+
+    /// helm's revision that it goes back to.
+    pub(crate) fn to(&self) -> Option<u32> {
+        self.steps.iter().find_map(|step| if let Action::HelmRollback { to, .. } = step.does { Some(to) } else { None })
+    }
+
+    /// The files and folders that it is made of, which are all that it has from this machine.
+    pub(crate) fn made_of(&self) -> Vec<&Pinned> {
+        self.steps.iter().flat_map(|step| step.does.made_of()).collect()
+    }
+
+    /// What plans it as things are now, as it can be typed; of a way back, which shows its plan before it is confirmed,
+    /// the same once more.
+    pub(crate) fn anew(&self) -> String {
+        self.command.replacen("runbook deploy", "runbook plan", 1)
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     execute::{Told, Trouble},
     journal::How,
     page::{self, Mark},
-    plan::{Action, Plan, Section, Step},
+    plan::{Action, NoBack, Plan, Section, Step},
     screen::{Form, Screen},
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -50,6 +50,10 @@ fn plan_page(plan: &Plan) -> page::Page {
     if !plan.back.is_empty() {
         page.title("Should the rollout fail");
         plan.back.iter().for_each(|step| page.step(&step.title, &step.command, None));
+    }
+    if let Some(NoBack { ways_out, .. }) = &plan.no_back {
+        page.title("Should the rollout fail");
+        page.text(ways_out);
     }
     page.text(format!("plan {}", plan.hash()));
     page

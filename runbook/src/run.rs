@@ -1,6 +1,9 @@
 //! A change to an environment, from what was asked to its end: the lock, the journal, and what is remembered.
 
+mod anew;
 mod ending;
+
+pub(crate) use anew::refuse_outlived;
 
 use crate::{
     cluster,
@@ -100,14 +103,23 @@ pub(crate) async fn look(
 /// What makes a plan of what was observed.
 pub(crate) type Planner<'a> = &'a dyn Fn(&Request<'_>, &Observed) -> Result<Plan, Failure>;
 
+/// What is asked for besides the words that every change has.
+pub(crate) struct Asked<'a> {
+    /// Whose files are compared with the database; none: only what is applied counts.
+    pub(crate) version: Option<&'a Version>,
+    pub(crate) planner: Planner<'a>,
+    /// The hash of the only plan that is meant; none: whichever comes of it.
+    pub(crate) stored: Option<&'a str>,
+    /// Whether it may begin outside the window.
+    pub(crate) is_hotfix: bool,
+}
+
 /// Takes the lock, looks, plans, shows, asks, and does it.
 pub(crate) async fn change(
     place: &Place,
     file: &RunbookFile,
     words: &Words,
-    version: Option<&Version>,
-    stored: Option<&str>,
-    planner: Planner<'_>,
+    asked: Asked<'_>,
 ) -> Result<Exit, Failure> {
     let target = target(file, &words.environment)?;
     let client = cluster::connect(target.cluster).await?;
@@ -115,25 +127,20 @@ pub(crate) async fn change(
     let run = journal::new_run(time::now())?;
     let lock = take(&client, target.name, &run, &report).await?;
     let begun = async {
-        let made_at = match stored {
-            Some(hash) => stored::read(&place.folder, hash)?.made_at,
-            None => time::now(),
-        };
+        let shown = asked.stored.map(|hash| stored::read(&place.folder, hash)).transpose()?;
+        let made_at = shown.as_ref().map_or_else(time::now, |shown| shown.made_at);
         let request = target.request(file, words, made_at);
-        let observed = look(place, &request, &client, version).await?;
-        let plan = planner(&request, &observed)?;
-        if let Some(hash) = stored.filter(|hash| plan.hash() != **hash) {
-            return Err(Failure::refused(format!("the plan {} does not fit any more", &hash[..12.min(hash.len())]))
-                .because(format!("something else than the time differs: it would be {} now", plan.hash()))
-                .cured_by(plan.command.replacen("runbook deploy", "runbook plan", 1)));
+        let observed = look(place, &request, &client, asked.version).await?;
+        let plan = (asked.planner)(&request, &observed)?;
+        if let Some(shown) = &shown {
+            anew::refuse_another(&shown.plan, &plan)?;
         }
         report.plan(&plan);
         confirm(place, target.name, words).await?;
         let folder = journal::folder(&place.folder)?;
-        let (by, reason) = (lock::who(), words.reason.clone());
-        let journal =
-            Journal::begin(&folder, &run, Event::Began { run: run.clone(), by, reason, plan: Box::new(plan) })?;
-        Ok((request, journal))
+        let (by, reason, hotfix) = (lock::who(), words.reason.clone(), asked.is_hotfix);
+        let began = Event::Began { run: run.clone(), by, reason, hotfix, made_at, plan: Box::new(plan) };
+        Ok((request, Journal::begin(&folder, &run, began)?))
     };
     match begun.await {
         Ok((request, journal)) => go_on(place, &request, client, lock, journal, &report).await,

@@ -1,9 +1,6 @@
 //! A stand-in for an API server: objects with versions, and everything that goes wrong between here and there.
 
-use super::connect;
-use crate::time;
-use jiff::SignedDuration;
-use kube::Client;
+use jiff::{SignedDuration, Timestamp};
 use runbook_file::Cluster;
 use serde_json::{Map, Value, json};
 use std::{
@@ -16,6 +13,7 @@ use std::{
     time::Duration,
 };
 use tempfile::TempDir;
+use types::Clock;
 
 pub(crate) const UID: &str = "4c1a6a4e-5b9e-4a51-8a42-2f6a3c6b7d10";
 
@@ -94,10 +92,6 @@ contexts: [{{name: prod-us-east-1, context: {{cluster: prod, user: me}}}}]
         }
     }
 
-    pub(crate) async fn client(&self, user: &str) -> Client {
-        connect(&self.cluster(user)).await.unwrap()
-    }
-
     /// From now on.
     pub(crate) fn fault(&self, fault: Fault) {
         self.store.lock().unwrap().fault = fault;
@@ -140,7 +134,8 @@ fn answer(stream: TcpStream, store: &Mutex<Store>) -> Option<()> {
     let mut reader = BufReader::new(stream);
     loop {
         let request = read(&mut reader)?;
-        let date = time::now() + store.lock().unwrap().ahead;
+        let now = Timestamp::from_millisecond(Clock::system().now().as_millis()).unwrap();
+        let date = now + store.lock().unwrap().ahead;
         let date = date.strftime("%a, %d %b %Y %H:%M:%S GMT");
         if request.query.contains("watch=true") {
             return watch(reader.get_mut(), store, &request);
@@ -205,7 +200,7 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Request> {
         let (name, value) = header.trim().split_once(": ").unwrap_or_default();
         match &*name.to_ascii_lowercase() {
             "content-length" => size = value.parse().ok()?,
-            "authorization" => user = value.trim_start_matches("Bearer ").to_owned(),
+            "authorization" => value.trim_start_matches("Bearer ").clone_into(&mut user),
             "" => break,
             _ => {}
         }

@@ -8,7 +8,7 @@ use crate::{
     journal::{self, Event, Journal},
     lock,
     place::Place,
-    plan::{self, BuildRequest, Step},
+    plan::{self, BuildRequest, Plan, Step},
     report::Report,
     time,
 };
@@ -29,7 +29,8 @@ pub(crate) async fn run(place: &Place, environment: Option<&str>, version: &Vers
     let report = Report::new(&place.screen);
     report.plan(&plan);
     let run = journal::new_run(time::now())?;
-    let began = Event::Began { run: run.clone(), by: lock::who(), reason: None, plan: Box::new(plan.clone()) };
+    let (by, made_at, reason, hotfix) = (lock::who(), time::now(), None, false);
+    let began = Event::Began { run: run.clone(), by, reason, hotfix, made_at, plan: Box::new(plan.clone()) };
     let mut journal = Journal::begin(&folder, &run, began)?;
     let (stop, _listener) = Stop::on_ctrl_c();
     let exit = execute(&mut journal, &mut images, &stop, |told| report.told(told)).await;
@@ -65,6 +66,11 @@ impl World for Images<'_> {
 
     async fn check(&mut self, step: &Step) -> Result<Standing, Trouble> {
         Images::check(*self, &step.does).await
+    }
+
+    /// A commit that is checked out does not change, and the first step asks for it.
+    async fn ready(&mut self, _: &Plan, _: &Step) -> Result<(), Trouble> {
+        Ok(())
     }
 
     async fn apply(&mut self, step: &Step) -> Result<String, Trouble> {

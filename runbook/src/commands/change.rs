@@ -4,13 +4,13 @@ use crate::{
     cluster,
     exit::Exit,
     failure::Failure,
-    journal::{self, Event, Journal, Kept, Summary},
+    journal::{self, Entry, Event, Journal, Kept, Summary},
     lock,
     place::Place,
     plan,
     report::Report,
     request::Request,
-    run::{self, Words},
+    run::{self, Asked, Words},
     screen::{Form, Screen},
     stored::{self, Stored},
     time,
@@ -65,21 +65,18 @@ pub(crate) async fn deploy(
 ) -> Result<Exit, Failure> {
     let file = place.file()?;
     let target = run::target(&file, &words.environment)?;
-    refuse_outside_window(target.name, target.environment, words, is_hotfix)?;
+    refuse_outside_window(target.name, target.environment, is_hotfix)?;
     let planner = |request: &Request<'_>, observed: &_| plan::deploy(request, version, observed);
-    run::change(place, &file, words, Some(version), stored, &planner).await
+    run::change(place, &file, words, Asked { version: Some(version), planner: &planner, stored, is_hotfix }).await
 }
 
-fn refuse_outside_window(name: &str, environment: &Environment, words: &Words, is_hotfix: bool) -> Result<(), Failure> {
+/// What opens it is a hotfix alone: a reason may have been given for something else.
+fn refuse_outside_window(name: &str, environment: &Environment, is_hotfix: bool) -> Result<(), Failure> {
     let Some(window) = &environment.window else { return Ok(()) };
     let now = time::now();
     let span = window.current_or_next(now);
-    if span.as_ref().is_some_and(|span| span.is_open(now)) {
+    if is_hotfix || span.as_ref().is_some_and(|span| span.is_open(now)) {
         return Ok(());
-    }
-    if is_hotfix {
-        let missing = "a hotfix outside the window needs a reason, which stays in the journal";
-        return words.reason.as_ref().map(|_| ()).ok_or_else(|| Failure::usage(missing).cured_by("… --reason \"…\""));
     }
     let opens = span.map(|span| span.opens.strftime("%a %d %b %H:%M %Z").to_string());
     Err(Failure::refused(format!("{name} is deployed on {window}"))
@@ -91,12 +88,13 @@ fn refuse_outside_window(name: &str, environment: &Environment, words: &Words, i
 pub(crate) async fn rollback(place: &Place, words: &Words, to: Option<u32>) -> Result<Exit, Failure> {
     let file = place.file()?;
     let planner = |request: &Request<'_>, observed: &_| plan::rollback(request, to, observed);
-    run::change(place, &file, words, None, None, &planner).await
+    run::change(place, &file, words, Asked { version: None, planner: &planner, stored: None, is_hotfix: false }).await
 }
 
 /// What is left of a run, this machine's or a colleague's.
 ///
-/// A way back, and what was begun, is finished at any time; what has only been planned is asked about like a new one.
+/// What was begun is finished at any time. What has only been planned is asked about and planned like a new one, and a
+/// deployment waits for its window.
 pub(crate) async fn resume(place: &Place, run: &str, environment_name: Option<&str>) -> Result<Exit, Failure> {
     let file = place.file()?;
     let kept = Kept::find(place, run).await?;
@@ -105,34 +103,37 @@ pub(crate) async fn resume(place: &Place, run: &str, environment_name: Option<&s
         .ok_or_else(|| Failure::refused(format!("the journal of {run} has no beginning")))?;
     let words = Words {
         environment: begun.plan.environment.clone(),
-        via: None,
+        via: Some(begun.plan.via()),
         reason: begun.reason.map(str::to_owned),
         environment_name: environment_name.map(str::to_owned),
     };
     let target = run::target(&file, &words.environment)?;
-    let has_begun = entries.iter().any(|entry| matches!(entry.event, Event::Doing { .. }));
-    if !has_begun {
-        if words.reason.is_none() {
-            refuse_outside_window(target.name, target.environment, &words, false)?;
+    if is_untouched(&entries) {
+        if !begun.plan.is_way_back() {
+            refuse_outside_window(target.name, target.environment, begun.is_hotfix)?;
         }
         run::confirm(place, target.name, &words).await?;
     }
     let client = cluster::connect(target.cluster).await?;
     let report = Report::new(&place.screen);
+    let request = target.request(&file, &words, begun.made_at);
     let lock = run::take(&client, target.name, run, &report).await?;
-    let journal = match opened(place, &client, run).await {
-        Ok(journal) => journal,
+    match opened(place, &request, &client, run).await {
+        Ok(journal) => run::go_on(place, &request, client, lock, journal, &report).await,
         Err(failure) => {
             run::give_back(lock, &report).await;
-            return Err(failure);
+            Err(failure)
         }
-    };
-    let request = target.request(&file, &words, time::now());
-    run::go_on(place, &request, client, lock, journal, &report).await
+    }
+}
+
+/// Whether none of its steps was begun.
+fn is_untouched(entries: &[Entry]) -> bool {
+    !entries.iter().any(|entry| matches!(entry.event, Event::Doing { .. }))
 }
 
 /// Under the lock: a colleague may have gone further with it than this machine knows.
-async fn opened(place: &Place, client: &kube::Client, run: &str) -> Result<Journal, Failure> {
+async fn opened(place: &Place, request: &Request<'_>, client: &kube::Client, run: &str) -> Result<Journal, Failure> {
     let folder = journal::folder(&place.folder)?;
     let mut journal = if journal::copy::is_there(client, run).await? {
         journal::copy::fetch(client, &folder, run).await?
@@ -144,5 +145,26 @@ async fn opened(place: &Place, client: &kube::Client, run: &str) -> Result<Journ
         return Err(Failure { exit: Exit::NothingToDo, ..failure }.cured_by(format!("runbook show {run}")));
     }
     journal.append(Event::Resumed { by: lock::who() })?;
+    if is_untouched(journal.entries()) {
+        plan_anew(place, request, client, &mut journal).await?;
+    }
     Ok(journal)
+}
+
+/// As the command did that made the run's plan.
+async fn plan_anew(
+    place: &Place,
+    request: &Request<'_>,
+    client: &kube::Client,
+    journal: &mut Journal,
+) -> Result<(), Failure> {
+    let plan = journal.plan()?;
+    if plan.is_way_back() {
+        let to = plan.to();
+        let planner = |request: &Request<'_>, observed: &_| plan::rollback(request, to, observed);
+        return run::refuse_outlived(place, request, client, journal, (None, &planner)).await;
+    }
+    let version = version(&plan.version).map_err(Failure::refused)?;
+    let planner = |request: &Request<'_>, observed: &_| plan::deploy(request, &version, observed);
+    run::refuse_outlived(place, request, client, journal, (Some(&version), &planner)).await
 }

@@ -118,6 +118,7 @@ pub(crate) fn event(summary: &Summary<'_>, now: Timestamp) -> Value {
         "version": summary.plan.version,
         "by": summary.by,
         "reason": summary.reason,
+        "hotfix": summary.is_hotfix,
         "began": summary.began,
         "took_s": until(summary, now).as_second() - summary.began.as_second(),
         "state": summary.state.word(),

@@ -5,7 +5,7 @@ mod world;
 use super::{Stop, execute};
 use crate::{
     exit::Exit,
-    journal::{Entry, Event, Journal},
+    journal::{Entry, Journal},
     plan::{OnFailure, Plan, tests as plans},
     request::Via,
 };
@@ -27,8 +27,7 @@ fn folder() -> TempDir {
 }
 
 fn begin(folder: &Path, plan: &Plan) {
-    let began = Event::Began { run: RUN.into(), by: "ada".into(), reason: None, plan: Box::new(plan.clone()) };
-    Journal::begin(folder, RUN, began).unwrap();
+    Journal::begin(folder, RUN, plans::began(RUN, plan.clone())).unwrap();
 }
 
 /// A deployment that was begun.
@@ -135,6 +134,27 @@ fn a_way_back_that_fails_is_told_and_can_be_tried_again() {
 }
 
 #[test]
+fn a_rollback_that_fails_halfway_is_a_way_back_that_failed() {
+    for via in [Via::Helm, Via::Kubectl] {
+        let plan = plans::rolled_back(Some(via), None, &plans::observed()).unwrap();
+        for (step, expected) in [
+            ("rollback.1.history", Exit::Failed),
+            ("rollback.3.rollout", Exit::RollbackFailed),
+            ("5.1.pods", Exit::RollbackFailed),
+        ] {
+            let folder = self::folder();
+            begin(folder.path(), &plan);
+            let mut world = Recorded { failing: [step.to_owned()].into(), ..Recorded::default() };
+            assert_eq!(go_on(folder.path(), &mut world), Some(expected), "{step}");
+            world.failing.clear();
+            if expected == Exit::RollbackFailed {
+                assert_eq!(go_on(folder.path(), &mut world), Some(Exit::Done), "{step}: it is gone on with");
+            }
+        }
+    }
+}
+
+#[test]
 fn what_somebody_took_back_meanwhile_is_neither_done_over_nor_taken_back_further() {
     let (folder, _) = deployment();
     let mut world = Recorded { failing: ["6.smoke".to_owned()].into(), ..Recorded::default() };
@@ -167,6 +187,30 @@ fn a_rollout_whose_lock_was_lost_is_gone_on_with_and_not_taken_back() {
     drop(journal);
     (world.loses_lock_at, world.has_lost_lock) = (None, false);
     assert_eq!(go_on(folder.path(), &mut world), Some(Exit::Done));
+}
+
+#[test]
+fn what_is_not_what_was_planned_any_more_is_neither_begun_nor_a_reason_to_go_back() {
+    for (via, step) in [(Via::Helm, "4.3.upgrade"), (Via::Kubectl, "4.1.apply")] {
+        let plan = plans::planned(Some(via), "1.2.4", &plans::observed()).unwrap();
+        let folder = self::folder();
+        begin(folder.path(), &plan);
+        let mut world = Recorded { changed: [step.to_owned()].into(), ..Recorded::default() };
+        assert_eq!(go_on(folder.path(), &mut world), Some(Exit::Changed), "its migrations are there");
+        let journal = fs::read_to_string(folder.path().join(format!("{RUN}.jsonl"))).unwrap();
+        assert!(!journal.contains("turned_back") && !journal.contains(&format!("\"doing\",\"step\":\"{step}")));
+        world.changed.clear();
+        assert_eq!(go_on(folder.path(), &mut world), Some(Exit::Done), "it was put back");
+    }
+}
+
+#[test]
+fn a_refusal_before_anything_was_changed_is_the_end_of_the_run() {
+    let (folder, _) = deployment();
+    let mut world = Recorded { changed: ["3.2.status".to_owned()].into(), ..Recorded::default() };
+    assert_eq!(go_on(folder.path(), &mut world), Some(Exit::Refused));
+    let journal = Journal::open(folder.path(), RUN).unwrap();
+    assert_eq!(journal.ended(), Some(Exit::Refused as u8));
 }
 
 #[test]

@@ -21,8 +21,9 @@ pub(crate) struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(crate) enum Event {
-    /// A run began: its whole plan, so that nothing else is needed to go on with it.
-    Began { run: String, by: String, reason: Option<String>, plan: Box<Plan> },
+    /// A run began: its whole plan, and the moment that is in it, so that nothing else is needed to go on with it or to
+    /// plan it anew. A hotfix may begin outside the window.
+    Began { run: String, by: String, reason: Option<String>, hotfix: bool, made_at: Timestamp, plan: Box<Plan> },
     /// Somebody goes on with it.
     Resumed { by: String },
     /// Another person agrees.

@@ -1,7 +1,11 @@
 //! Journals on the disk.
 
 use super::{Entry, Event, evidence};
-use crate::{failure::Failure, plan::Plan, time};
+use crate::{
+    failure::Failure,
+    plan::{OnFailure, Plan, Step},
+    time,
+};
 use jiff::Timestamp;
 use std::{
     collections::BTreeSet,
@@ -153,6 +157,19 @@ impl Journal {
             _ => None,
         });
         done.collect()
+    }
+
+    /// Whether an effect of the plan was begun that is `wanted`: it may have been done.
+    pub(crate) fn has_begun(&self, wanted: impl Fn(&Step) -> bool) -> bool {
+        let Ok(plan) = self.plan() else { return false };
+        let effects: Vec<_> = plan.steps.iter().filter(|step| !step.does.is_question() && wanted(step)).collect();
+        let is_one = |id: &str| effects.iter().any(|step| step.id == id);
+        self.entries.iter().any(|entry| matches!(&entry.event, Event::Doing { step } if is_one(step)))
+    }
+
+    /// Whether a rollout was begun, which is what a way back takes back.
+    pub(crate) fn has_begun_to_roll_out(&self) -> bool {
+        self.has_begun(|step| step.on_failure == OnFailure::GoBack)
     }
 
     /// Whether the way back was taken.

@@ -14,6 +14,10 @@ pub(crate) struct Summary<'a> {
     pub(crate) run: &'a str,
     pub(crate) by: &'a str,
     pub(crate) reason: Option<&'a str>,
+    /// Whether it may begin outside the window.
+    pub(crate) is_hotfix: bool,
+    /// When its plan was first made.
+    pub(crate) made_at: Timestamp,
     pub(crate) plan: &'a Plan,
     pub(crate) began: Timestamp,
     /// The moment of the last line.
@@ -40,11 +44,13 @@ impl<'a> Summary<'a> {
     /// None: it has no beginning. `is_running`: somebody goes on with it now.
     pub(crate) fn of(entries: &'a [Entry], is_running: bool) -> Option<Self> {
         let (first, last) = (entries.first()?, entries.last()?);
-        let Event::Began { run, by, reason, plan } = &first.event else { return None };
+        let Event::Began { run, by, reason, hotfix, made_at, plan } = &first.event else { return None };
         Some(Self {
             run,
             by,
             reason: reason.as_deref(),
+            is_hotfix: *hotfix,
+            made_at: *made_at,
             plan,
             began: first.at,
             last: last.at,
@@ -65,7 +71,7 @@ impl<'a> State<'a> {
             _ => None,
         });
         if let Some(code) = ended {
-            let known = [Exit::Done, Exit::Failed, Exit::RolledBack];
+            let known = [Exit::Done, Exit::Failed, Exit::Refused, Exit::RolledBack];
             return Self::Ended(known.into_iter().find(|exit| *exit as u8 == code));
         }
         let at = entries.iter().rev().find_map(|entry| match &entry.event {
@@ -97,6 +103,7 @@ impl<'a> State<'a> {
             Self::Interrupted(_) => "interrupted",
             Self::Ended(Some(Exit::Done)) => "done",
             Self::Ended(Some(Exit::RolledBack)) => "rolled back",
+            Self::Ended(Some(Exit::Refused)) => "refused",
             Self::FailedAt(_) | Self::Ended(_) => "failed",
         }
     }

@@ -80,6 +80,12 @@ impl Live<'_> {
         helm::set(version, self.request.repository().as_deref())
     }
 
+    /// Whether the newest revision is this one, and has no end.
+    pub(super) async fn is_left_pending(&self, release: &str, revision: u32) -> Result<bool, Trouble> {
+        let newest = self.newest(release).await?;
+        Ok(newest.is_some_and(|newest| newest.is_pending() && newest.revision == revision))
+    }
+
     pub(super) async fn helm_upgrade(
         &self,
         release: &Release,

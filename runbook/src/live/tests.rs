@@ -84,8 +84,7 @@ impl Stand {
         let plan = plans::planned(None, "1.2.4", &plans::observed()).unwrap();
         let upgrade = plan.steps.iter().find(|step| step.id == "4.3.upgrade").unwrap().clone();
         let run = "20250117-140000-0000".to_owned();
-        let began = Event::Began { run: run.clone(), by: "ada".into(), reason: None, plan: Box::new(plan) };
-        (Journal::begin(self.folder.path(), &run, began).unwrap(), upgrade)
+        (Journal::begin(self.folder.path(), &run, plans::began(&run, plan)).unwrap(), upgrade)
     }
 
     /// A Deployment at a revision, with that ReplicaSet.

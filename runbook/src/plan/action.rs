@@ -35,13 +35,13 @@ pub(crate) enum Action {
     /// Question: what the chart renders, and how that differs from what is deployed.
     HelmTemplate { release: Release, version: String },
     /// A revision that helm left unfinished is finished, or taken back.
-    HelmHeal { release: Release, revision: u32, to: u32, force_conflicts: bool },
+    HelmHeal { release: String, revision: u32, to: u32, force_conflicts: bool },
     /// A new revision of the release with the version.
     HelmUpgrade { release: Release, version: String, revision: u32, force_conflicts: bool },
     /// A new revision of the release, which is an older one once more.
-    HelmRollback { release: Release, to: u32, version: String, revision: u32, force_conflicts: bool },
+    HelmRollback { release: String, to: u32, version: String, revision: u32, force_conflicts: bool },
     /// The manifests of a folder.
-    Apply { folder: PathBuf },
+    Apply { folder: Pinned },
     /// The image of a service's container.
     SetImage { service: String, image: String },
     /// A service's pods as they were at an older revision of its Deployment.
@@ -82,14 +82,34 @@ pub(crate) struct Release {
     /// As in `api-platform`.
     pub(crate) name: String,
     /// As in `helm/api-platform`.
-    pub(crate) chart: PathBuf,
+    pub(crate) chart: Pinned,
     /// In the order in which they are given.
-    pub(crate) values: Vec<PathBuf>,
+    pub(crate) values: Vec<Pinned>,
+}
+
+/// A file or a folder as it was when it was planned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Pinned {
+    /// From the project's folder.
+    pub(crate) path: PathBuf,
+    /// Of a file's bytes; of a folder, over the path and the bytes of every file in it. 64 hexadecimal digits.
+    pub(crate) sha256: String,
 }
 
 impl Action {
+    /// The files and folders that it reads, where what is in them decides what it does.
+    pub(crate) fn made_of(&self) -> Vec<&Pinned> {
+        match self {
+            Self::HelmTemplate { release, .. } | Self::HelmUpgrade { release, .. } => {
+                std::iter::once(&release.chart).chain(&release.values).collect()
+            }
+            Self::Apply { folder } => vec![folder],
+            _ => vec![],
+        }
+    }
+
     /// Whether it lies where only who did it sees it, or is changed by what comes after it: the journal says that it was
-    /// done, and the world is not asked again; about a backup, as long as it is young.
+    /// done, and the world is not asked again.
     pub(crate) fn is_done_for_good(&self) -> bool {
         matches!(self, Self::Snapshot { .. } | Self::Dump { .. } | Self::Apply { .. })
     }

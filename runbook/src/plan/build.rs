@@ -100,6 +100,7 @@ pub(crate) fn build(request: &BuildRequest<'_>, built: &Built) -> Result<Plan, F
         notices: vec![],
         steps,
         back: vec![],
+        no_back: None,
     })
 }
 

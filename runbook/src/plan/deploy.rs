@@ -1,6 +1,6 @@
 //! Steps 3 to 6 for a version.
 
-use super::{Action, OnFailure, Plan, Release, Section, Step, kubectl, migrations, rollback};
+use super::{Action, NoBack, OnFailure, Plan, Release, Section, Step, kubectl, migrations, rollback};
 use crate::{
     exit::Exit,
     failure::Failure,
@@ -11,9 +11,10 @@ use crate::{
 use semver::Version;
 use std::path::Path;
 
-/// As the document calls release and chart.
+/// As the document calls it.
 pub(crate) const RELEASE: &str = "api-platform";
-const CHART: &str = "helm/api-platform";
+/// Where it is.
+pub(crate) const CHART: &str = "helm/api-platform";
 
 /// The whole change that brings a version, or why there is none.
 pub(crate) fn deploy(request: &Request<'_>, version: &Version, observed: &Observed) -> Result<Plan, Failure> {
@@ -29,23 +30,33 @@ pub(crate) fn deploy(request: &Request<'_>, version: &Version, observed: &Observ
     let back = match via {
         Via::Helm => {
             steps.extend(by_helm(request, &wanted, observed)?);
-            rollback::way_back_by_helm(request, observed)?
+            rollback::way_back_by_helm(request, observed)
         }
         Via::Kubectl => {
-            steps.extend(kubectl::deploy(request, &wanted)?);
+            steps.extend(kubectl::deploy(request, &wanted, observed)?);
             kubectl::way_back(request, observed)
         }
     };
+    let (back, no_back) = match back {
+        Ok(back) => (back, None),
+        Err(refused) => (vec![], Some(NoBack { why: refused.what, ways_out: refused.why.unwrap_or_default() })),
+    };
+    let mut notices = notices(request, observed, via);
+    if let Some(NoBack { why, .. }) = &no_back {
+        notices.push(format!("should the rollout fail there is no automatic way back: {why}"));
+        steps.iter_mut().filter(|step| step.on_failure == OnFailure::GoBack).for_each(|step| step.undone_by = None);
+    }
     steps.extend(verify(request, &wanted));
     let words = if via == Via::Kubectl { " --via kubectl" } else { "" };
     Ok(Plan {
         environment: request.name.to_owned(),
         command: format!("runbook deploy {} --version {wanted}{words}", request.name),
-        notices: notices(request, observed, via),
+        notices,
         from: from(observed),
         version: wanted,
         steps,
         back,
+        no_back,
     })
 }
 
@@ -104,11 +115,11 @@ fn by_helm(request: &Request<'_>, version: &str, observed: &Observed) -> Result<
             request.name
         )));
     }
-    let release = release(request);
+    let release = release(request, observed)?;
     let helm = Helm(request.cluster);
     let set = helm::set(version, request.repository().as_deref());
     let force_conflicts = force_conflicts(observed)?;
-    let heal = rollback::heal(request, &release, observed)?;
+    let heal = rollback::heal(request, observed)?;
     let revision = observed.helm.next() + u32::from(heal.is_some());
     let serving = observed.helm.serving();
     let step = |id, title, command, does| Step::new(Section::Deploy, id, title, command, does);
@@ -130,8 +141,10 @@ fn by_helm(request: &Request<'_>, version: &str, observed: &Observed) -> Result<
     Ok([lint, template].into_iter().chain(heal).chain([upgrade, rollout(request)]).collect())
 }
 
-pub(super) fn release(request: &Request<'_>) -> Release {
-    Release { name: RELEASE.to_owned(), chart: CHART.into(), values: request.environment.values.clone() }
+fn release(request: &Request<'_>, observed: &Observed) -> Result<Release, Failure> {
+    let values = request.environment.values.iter().map(|path| observed.pinned(path));
+    let (name, chart) = (RELEASE.to_owned(), observed.pinned(Path::new(CHART))?);
+    Ok(Release { name, chart, values: values.collect::<Result<_, _>>()? })
 }
 
 /// helm 4 applies server-side, and takes a field from its owner only when told. It is told when the owners are the

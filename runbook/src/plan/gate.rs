@@ -33,6 +33,27 @@ pub(crate) fn may_run(environment: &str, schema: &Schema, candidate: &Candidate<
         .cured_by(format!("runbook deploy {environment} --version NEXT")))
 }
 
+/// Refuses to go back by itself to an image that could not start once everything that is pending is applied.
+pub(super) fn may_go_back(
+    environment: &str,
+    schema: Option<&Schema>,
+    candidate: &Candidate<'_>,
+) -> Result<(), Failure> {
+    schema.map_or(Ok(()), |schema| may_run(environment, &after(schema), candidate))
+}
+
+/// The schema when everything that is pending is applied.
+fn after(schema: &Schema) -> Schema {
+    let Schema { pending, applied, oldest_app, .. } = schema;
+    let told = pending.iter().filter_map(|file| Some((file.oldest_app.clone()?, file.name.clone())));
+    Schema {
+        pending: vec![],
+        applied: applied.iter().chain(pending.iter().map(|file| &file.name)).cloned().collect(),
+        oldest_app: oldest_app.iter().cloned().chain(told).max(),
+        ..schema.clone()
+    }
+}
+
 fn ways_out(environment: &str, schema: &Schema, file: &str) -> String {
     let after = schema.applied.iter().filter(|applied| applied.as_str() >= file).count();
     let files = if after == 1 { "it".to_owned() } else { format!("it and the {} after it", after - 1) };

@@ -1,6 +1,10 @@
 //! Step 4 and rollback option 2 by kubectl, the document's alternative.
 
-use super::{Action, OnFailure, Section, Step, deploy::rollout};
+use super::{
+    Action, OnFailure, Section, Step,
+    deploy::rollout,
+    gate::{self, Candidate},
+};
 use crate::{
     failure::Failure,
     observe::{Deployed, Observed, Past, tag},
@@ -9,7 +13,7 @@ use crate::{
 };
 
 /// Apply the manifests, set the images, and wait. The document names two services; there are three.
-pub(super) fn deploy(request: &Request<'_>, version: &str) -> Result<Vec<Step>, Failure> {
+pub(super) fn deploy(request: &Request<'_>, version: &str, observed: &Observed) -> Result<Vec<Step>, Failure> {
     let Some(folder) = &request.environment.manifests else {
         return Err(Failure::refused(format!("{} has no manifests for kubectl", request.name))
             .cured_by(format!("in runbook.toml, in [environments.{}]: manifests = \"k8s/production\"", request.name)));
@@ -21,8 +25,8 @@ pub(super) fn deploy(request: &Request<'_>, version: &str) -> Result<Vec<Step>, 
         ..Step::new(Section::Deploy, id, title, command, does)
     };
     let apply = kubectl.apply(&format!("{}/", folder.display())).literal();
-    let mut steps =
-        vec![step("4.1.apply", "Apply Kubernetes manifests", apply, None, Action::Apply { folder: folder.clone() })];
+    let does = Action::Apply { folder: observed.pinned(folder)? };
+    let mut steps = vec![step("4.1.apply", "Apply Kubernetes manifests", apply, None, does)];
     for (name, service) in request.services {
         let image = request.image(service, version);
         let undo = format!("kubectl rollout undo deployment/{name} -n {}", request.cluster.namespace);
@@ -35,13 +39,23 @@ pub(super) fn deploy(request: &Request<'_>, version: &str) -> Result<Vec<Step>, 
 }
 
 /// Everything as it was before: by the numbers that the Deployments have now. A service that is new stays.
-pub(super) fn way_back(request: &Request<'_>, observed: &Observed) -> Vec<Step> {
-    let undo = request.service_names().into_iter().filter_map(|name| {
-        let Deployed { revision, image, .. } = observed.deployed.get(&name)?;
-        Some(undo_step(request, &name, *revision, image))
-    });
-    let undo: Vec<_> = undo.collect();
-    if undo.is_empty() { undo } else { undo.into_iter().chain([settle(request)]).collect() }
+///
+/// # Errors
+///
+/// Refused, with the ways out: after the deployment's migrations one of them could not start.
+pub(super) fn way_back(request: &Request<'_>, observed: &Observed) -> Result<Vec<Step>, Failure> {
+    let mut steps = vec![];
+    for name in request.service_names() {
+        let Some(deployed) = observed.deployed.get(&name) else { continue };
+        let now = deployed.history.iter().find(|past| past.revision == deployed.revision);
+        let schema_needs = now.and_then(|past| past.schema_needs.as_deref());
+        let candidate = Candidate { version: deployed.version(), schema_needs };
+        gate::may_go_back(request.name, observed.schema.as_ref(), &candidate)?;
+        steps.push(undo_step(request, &name, deployed.revision, &deployed.image));
+    }
+    let settle = (!steps.is_empty()).then(|| settle(request));
+    steps.extend(settle);
+    Ok(steps)
 }
 
 /// One service back to a revision of its Deployment.

@@ -1,8 +1,8 @@
 //! The way back: options 1 and 2 of the document's rollback.
 
 use super::{
-    Action, Plan, Release, Section, Step,
-    deploy::{RELEASE, force_conflicts, from, release, verify},
+    Action, Plan, Section, Step,
+    deploy::{RELEASE, force_conflicts, from, verify},
     gate::{self, Candidate},
     kubectl,
 };
@@ -45,8 +45,7 @@ fn by_helm(request: &Request<'_>, to: Option<u32>, observed: &Observed) -> Resul
     if let Some(schema) = &observed.schema {
         gate::may_run(request.name, schema, &Candidate { version, schema_needs: schema_needs.as_deref() })?;
     }
-    let release = release(request);
-    let heal = heal(request, &release, observed)?;
+    let heal = heal(request, observed)?;
     let revision = observed.helm.next() + u32::from(heal.is_some());
     let command = Helm(request.cluster).call(["history", RELEASE, "-n", &request.cluster.namespace]).literal();
     let does = Action::HelmHistory { release: RELEASE.to_owned() };
@@ -58,10 +57,10 @@ fn by_helm(request: &Request<'_>, to: Option<u32>, observed: &Observed) -> Resul
 
 /// Back to a revision, as the one with this number.
 fn helm_step(request: &Request<'_>, target: &Revision, revision: u32, force_conflicts: bool) -> Step {
-    let (release, Revision { number, version, .. }) = (release(request), target);
+    let Revision { number, version, .. } = target;
     let title = format!("Rollback to revision {number}, which is {version}");
-    let command = Helm(request.cluster).rollback(&release.name, *number, force_conflicts).literal();
-    let (to, version) = (*number, version.clone());
+    let command = Helm(request.cluster).rollback(RELEASE, *number, force_conflicts).literal();
+    let (release, to, version) = (RELEASE.to_owned(), *number, version.clone());
     let does = Action::HelmRollback { release, to, version, revision, force_conflicts };
     Step::new(Section::Rollback, "rollback.2.helm", &title, command, does)
 }
@@ -107,6 +106,7 @@ fn plan(request: &Request<'_>, version: &str, words: &str, mut steps: Vec<Step>,
         notices,
         steps,
         back: vec![],
+        no_back: None,
     }
 }
 
@@ -131,11 +131,16 @@ fn no_target(request: &Request<'_>) -> Failure {
 }
 
 /// What a deployment by helm does when it fails: what serves now, once more. None: it is the first.
+///
+/// # Errors
+///
+/// Refused, with the ways out: after the deployment's migrations it could not start.
 pub(super) fn way_back_by_helm(request: &Request<'_>, observed: &Observed) -> Result<Vec<Step>, Failure> {
     let Some(serving) = observed.helm.serving() else { return Ok(vec![]) };
+    let candidate = Candidate { version: &serving.version, schema_needs: serving.schema_needs.as_deref() };
+    gate::may_go_back(request.name, observed.schema.as_ref(), &candidate)?;
     // Whatever number the upgrade took, if it took one: any revision from now on that is this one again will do.
-    let back = helm_step(request, serving, observed.helm.next(), force_conflicts(observed)?);
-    Ok(vec![back, kubectl::settle(request)])
+    Ok(vec![helm_step(request, serving, observed.helm.next(), force_conflicts(observed)?), kubectl::settle(request)])
 }
 
 /// A helm that waits for three Deployments one after the other, ten minutes each, is done by then.
@@ -144,7 +149,7 @@ const LONGEST: SignedDuration = SignedDuration::from_mins(30);
 /// helm was killed in the middle, and refuses everything until its last revision has an end. It is taken back to what
 /// serves, and nothing of helm's memory is deleted. No other run is at it, or this one would not have the lock; a helm
 /// that somebody typed may be, until it is too old or somebody says that it is not.
-pub(super) fn heal(request: &Request<'_>, release: &Release, observed: &Observed) -> Result<Option<Step>, Failure> {
+pub(super) fn heal(request: &Request<'_>, observed: &Observed) -> Result<Option<Step>, Failure> {
     let Some(pending) = observed.helm.newest().filter(|newest| newest.is_pending()) else { return Ok(None) };
     let (number, status) = (pending.number, &pending.status);
     let Some(serving) = observed.helm.serving() else {
@@ -160,7 +165,7 @@ pub(super) fn heal(request: &Request<'_>, release: &Release, observed: &Observed
     }
     let title = format!("Revision {number} is {status}, and whoever began it is gone: back to {}", serving.number);
     let (force_conflicts, to) = (force_conflicts(observed)?, serving.number);
-    let command = Helm(request.cluster).rollback(&release.name, to, force_conflicts).literal();
-    let does = Action::HelmHeal { release: release.clone(), revision: number, to, force_conflicts };
+    let command = Helm(request.cluster).rollback(RELEASE, to, force_conflicts).literal();
+    let does = Action::HelmHeal { release: RELEASE.to_owned(), revision: number, to, force_conflicts };
     Ok(Some(Step::new(Section::Deploy, "4.heal", &title, command, does)))
 }

@@ -4,13 +4,14 @@ use super::{Plan, deploy, rollback};
 use crate::{
     exit::Exit,
     failure::Failure,
+    journal::Event,
     observe::{Deployed, Helm, Migration, Observed, Past, Revision, Schema},
     request::{Request, Via},
 };
 use proptest::prelude::*;
 use runbook_file::RunbookFile;
 use semver::Version;
-use std::fmt::Write as _;
+use std::{fmt::Write as _, path::PathBuf};
 
 pub(crate) fn file() -> RunbookFile {
     let file = r#"
@@ -79,8 +80,19 @@ pub(crate) fn observed() -> Observed {
             running: vec!["auth-service 1.2.3".into()],
             ..Schema::default()
         }),
+        content: ["helm/api-platform", "helm/values-prod.yaml", "k8s/production"].map(as_it_is).into(),
         ..Observed::default()
     }
+}
+
+fn as_it_is(path: &str) -> (PathBuf, String) {
+    (path.into(), hex::encode([0x3f; 32]))
+}
+
+/// A run of a plan, as its journal begins.
+pub(crate) fn began(run: &str, plan: Plan) -> Event {
+    let made_at = "2025-01-17T14:00:00Z".parse().unwrap();
+    Event::Began { run: run.into(), by: "ada@laptop".into(), reason: None, hotfix: false, made_at, plan: plan.into() }
 }
 
 pub(crate) fn planned(via: Option<Via>, version: &str, observed: &Observed) -> Result<Plan, Failure> {
@@ -143,9 +155,36 @@ fn what_is_there_already_is_not_done() {
 }
 
 #[test]
+fn another_content_of_what_is_applied_is_another_plan() {
+    let hash = |via, path: Option<&str>| {
+        let mut observed = observed();
+        observed.content.extend(path.map(|path| (path.into(), hex::encode([0x40; 32]))));
+        planned(via, "1.2.4", &observed).unwrap().hash()
+    };
+    for (via, paths) in
+        [(Via::Helm, &["helm/api-platform", "helm/values-prod.yaml"][..]), (Via::Kubectl, &["k8s/production"])]
+    {
+        for path in paths {
+            assert_ne!(hash(Some(via), Some(path)), hash(Some(via), None), "{path}");
+        }
+    }
+    assert_eq!(hash(None, Some("k8s/production")), hash(None, None), "helm reads no manifests");
+}
+
+#[test]
+fn a_way_back_reads_no_file() {
+    let observed = Observed { content: [].into(), ..observed() };
+    for via in [Via::Helm, Via::Kubectl] {
+        rolled_back(Some(via), None, &observed).unwrap();
+        assert!(planned(Some(via), "1.2.4", &observed).is_err());
+    }
+}
+
+#[test]
 fn a_first_deployment_has_no_way_back_and_says_so() {
     let schema = observed().schema;
-    let first = Observed { schema, commit: observed().commit, ..Observed::default() };
+    let Observed { commit, content, .. } = observed();
+    let first = Observed { commit, schema, content, ..Observed::default() };
     let plan = planned(None, "1.2.4", &first).unwrap();
     assert!(plan.back.is_empty() && plan.notices.iter().any(|notice| notice.starts_with("a first deployment")));
     assert_eq!(rolled_back(None, None, &first).unwrap_err().to_string(), "nothing is deployed in production");
@@ -200,6 +239,48 @@ fn a_migration_that_would_leave_what_runs_behind_is_refused() {
     let refused = planned(None, "1.2.4", &observed).unwrap_err();
     assert_eq!(refused.exit, Exit::Refused);
     insta::assert_snapshot!(refused, @"20250117_add_webhooks_table.sql needs images of 1.2.4 or newer, and auth-service 1.2.3 runs or would");
+}
+
+/// After its migration only 1.2.4 and newer can run; nobody is seen who runs now, or it would be refused.
+pub(crate) fn stranding(via: Option<Via>) -> Plan {
+    let mut observed = observed();
+    let schema = observed.schema.as_mut().unwrap();
+    schema.pending[0].oldest_app = Some(Version::new(1, 2, 4));
+    schema.running.clear();
+    planned(via, "1.2.4", &observed).unwrap()
+}
+
+#[test]
+fn what_could_not_start_after_the_migrations_is_not_gone_back_to() {
+    for via in [Via::Helm, Via::Kubectl] {
+        let plan = stranding(Some(via));
+        assert!(plan.back.is_empty(), "{:?}", plan.back);
+        let shown = shown(&plan);
+        let notice = "! should the rollout fail there is no automatic way back: 1.2.3 cannot run any more: \
+                      after 20250117_add_webhooks_table.sql only 1.2.4 and newer can\n";
+        assert!(shown.contains(notice), "{shown}");
+        assert!(!shown.contains("rollout undo") && !shown.contains("helm rollback"), "{shown}");
+        let ways_out = plan.no_back.unwrap().ways_out;
+        assert!(ways_out.contains("platform migrate down 20250117_add_webhooks_table.sql"), "{ways_out}");
+    }
+}
+
+#[test]
+fn what_needs_one_of_the_pending_migrations_is_gone_back_to_and_what_needs_another_is_not() {
+    let mut observed = observed();
+    let needs = |observed: &mut Observed, file: &str| {
+        observed.helm.revisions[1].schema_needs = Some(file.into());
+        for deployed in observed.deployed.values_mut() {
+            deployed.history[1].schema_needs = Some(file.into());
+        }
+    };
+    for (file, goes_back) in [("20250117_add_webhooks_table.sql", true), ("20250120_later.sql", false)] {
+        needs(&mut observed, file);
+        for via in [Via::Helm, Via::Kubectl] {
+            let plan = planned(Some(via), "1.2.4", &observed).unwrap();
+            assert_eq!((!plan.back.is_empty(), plan.no_back.is_none()), (goes_back, goes_back), "{file}");
+        }
+    }
 }
 
 #[test]

@@ -82,13 +82,13 @@ impl Helm<'_> {
 
     /// Step 4.2.
     pub(crate) fn template(self, release: &Release, set: &[String]) -> Call {
-        let call = Call::new("helm").args(["template", &release.name, &release.chart.display().to_string()]);
+        let call = Call::new("helm").args(["template", &release.name, &release.chart.path.display().to_string()]);
         given(call, release).args(["--namespace", &self.0.namespace]).args(set.to_vec())
     }
 
     /// Step 4.3.
     pub(crate) fn upgrade(self, release: &Release, set: &[String], force_conflicts: bool) -> Call {
-        let call = self.call(["upgrade", "--install", &release.name, &release.chart.display().to_string()]);
+        let call = self.call(["upgrade", "--install", &release.name, &release.chart.path.display().to_string()]);
         let call = given(call, release).args(["--namespace", &self.0.namespace, "--create-namespace", "--wait"]);
         forced(call.args(["--timeout", TIMEOUT]).args(set.to_vec()), force_conflicts).limit(LIMIT)
     }
@@ -111,7 +111,7 @@ fn forced(call: Call, force_conflicts: bool) -> Call {
 }
 
 fn given(call: Call, release: &Release) -> Call {
-    release.values.iter().fold(call, |call, file| call.args(["-f".to_owned(), file.display().to_string()]))
+    release.values.iter().fold(call, |call, file| call.args(["-f".to_owned(), file.path.display().to_string()]))
 }
 
 /// How a version is given to the chart.

@@ -7,7 +7,7 @@ use crate::{
     memory::{self, Verified},
     page::{Mark, Note, Page},
     place::Place,
-    plan::{Action, Plan, Step},
+    plan::{Action, NoBack, Plan, Step},
     report::Report,
     request::Request,
     screen::{Form, Screen},
@@ -23,7 +23,8 @@ pub(super) async fn missing_approvals(
     journal: &mut Journal,
 ) -> Result<Option<Failure>, Failure> {
     let wanted = request.environment.approvals;
-    if wanted == 0 || is_rollback(journal.plan()?) {
+    // A way back waits for nobody.
+    if wanted == 0 || journal.plan()?.is_way_back() {
         return Ok(None);
     }
     let known = |journal: &Journal| -> BTreeSet<String> {
@@ -46,11 +47,6 @@ pub(super) async fn missing_approvals(
     let failure = Failure { exit: Exit::NeedsPerson, ..Failure::refused(format!("{who} to agree first")) };
     let run = journal.run();
     Ok(Some(failure.because(format!("they: runbook approve {run}")).cured_by(format!("runbook resume {run}"))))
-}
-
-/// A way back waits for nobody.
-fn is_rollback(plan: &Plan) -> bool {
-    plan.steps.iter().any(|step| matches!(step.does, Action::HelmRollback { .. } | Action::Undo { .. }))
 }
 
 /// What worked is a target for a way back, and what was rolled back is not deployed again by mistake. That nobody could
@@ -112,7 +108,7 @@ pub(super) fn tell(place: &Place, request: &Request<'_>, journal: &Journal, exit
     let Ok(plan) = journal.plan() else { return };
     let (run, name) = (journal.run(), request.name);
     let is_incident =
-        matches!(exit, Exit::RolledBack | Exit::RollbackFailed) || exit == Exit::Done && is_rollback(plan);
+        matches!(exit, Exit::RolledBack | Exit::RollbackFailed) || exit == Exit::Done && plan.is_way_back();
     let written = is_incident.then(|| incident(place, journal)).transpose();
     let incident = written.unwrap_or_else(|failure| {
         report.warn(&format!("the incident's report cannot be written: {failure}"));
@@ -121,29 +117,49 @@ pub(super) fn tell(place: &Place, request: &Request<'_>, journal: &Journal, exit
     let (mark, what) = match exit {
         Exit::Done => (Mark::Good, format!("{name} is at {}", plan.version)),
         Exit::Failed => (Mark::Failed, "it failed, and nothing was changed".to_owned()),
+        Exit::Refused => (Mark::Failed, "it was refused, and nothing was changed".to_owned()),
         Exit::RolledBack => (Mark::Failed, format!("it failed, and {name} is as it was before")),
         Exit::NeedsPerson => (Mark::Warning, "stopped before anything was changed".to_owned()),
         Exit::RollbackFailed => (Mark::Failed, "the way back failed".to_owned()),
         _ => (Mark::Failed, "it is not done, and something was changed".to_owned()),
     };
-    let resume = matches!(exit, Exit::Changed | Exit::RollbackFailed | Exit::NeedsPerson);
-    let resume = resume.then(|| format!("runbook resume {run}"));
-    // What would be gone back to from a way back is what was left.
-    let rollback = (exit == Exit::Changed && !is_rollback(plan)).then(|| format!("runbook rollback {name}"));
+    let Next { resume, rollback, ways_out } = next(journal, plan, exit);
     if place.screen.form == Form::Json {
         let fields = json!({ "exit": exit as u8, "what": what, "run": run, "resume": resume, "rollback": rollback,
-                             "incident": incident, "journal": journal.head() });
+                             "ways_out": ways_out, "incident": incident, "journal": journal.head() });
         Screen::event("result", &fields);
         return;
     }
     let mut notes = vec![Note::command("run", run)];
     notes.extend(resume.iter().map(|line| Note::command("go on", line)));
     notes.extend(rollback.iter().map(|line| Note::command("go back", line)));
+    notes.extend(ways_out.iter().map(|text| Note::text("no way back", text)));
     notes.extend(incident.iter().map(|path| Note::command("report", path)));
     let mut page = Page::default();
     page.text("");
     page.item(mark, &what, notes);
     place.screen.page(&page);
+}
+
+/// What can be done about a run's end.
+#[derive(Debug, PartialEq, Eq)]
+struct Next {
+    resume: Option<String>,
+    rollback: Option<String>,
+    /// Where no older version could start.
+    ways_out: Option<String>,
+}
+
+fn next(journal: &Journal, plan: &Plan, exit: Exit) -> Next {
+    let resume = matches!(exit, Exit::Changed | Exit::RollbackFailed | Exit::NeedsPerson);
+    let no_back = plan.no_back.as_ref().filter(|_| exit == Exit::Changed && journal.has_begun_to_roll_out());
+    // What would be gone back to from a way back is what was left.
+    let rollback = exit == Exit::Changed && !plan.is_way_back() && no_back.is_none();
+    Next {
+        resume: resume.then(|| format!("runbook resume {}", journal.run())),
+        rollback: rollback.then(|| format!("runbook rollback {}", plan.environment)),
+        ways_out: no_back.map(|NoBack { why, ways_out }| format!("{why}; {ways_out}")),
+    }
 }
 
 /// A report with what the journal knows, and the document's four headings for what it cannot.
@@ -183,4 +199,27 @@ fn incident(place: &Place, journal: &Journal) -> Result<String, Failure> {
     );
     fs::write(&path, text).map_err(|error| Failure::of_file(&path, &error))?;
     Ok(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests as plans;
+
+    #[test]
+    fn where_no_older_version_could_start_the_ways_out_are_named_once_the_rollout_was_begun() {
+        for (plan, step, expected) in [
+            (plans::stranding(None), "3.5.up", (true, false)),
+            (plans::stranding(None), "4.3.upgrade", (false, true)),
+            (plans::planned(None, "1.2.4", &plans::observed()).unwrap(), "4.3.upgrade", (true, false)),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let run = "20250117-140000-0000";
+            let mut journal = Journal::begin(folder.path(), run, plans::began(run, plan.clone())).unwrap();
+            journal.append(Event::Doing { step: step.into() }).unwrap();
+            let next = next(&journal, &plan, Exit::Changed);
+            assert_eq!((next.rollback.is_some(), next.ways_out.is_some()), expected, "{step}: {next:?}");
+            assert!(next.ways_out.is_none_or(|text| text.contains("(1) roll forward") && text.contains("(3) restore")));
+        }
+    }
 }

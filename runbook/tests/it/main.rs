@@ -3,6 +3,7 @@
 
 mod build;
 mod coverage;
+mod deploy;
 mod doctor;
 mod envs;
 mod init;
@@ -11,4 +12,7 @@ mod origin;
 mod project;
 mod registry;
 mod runs;
+#[path = "../../src/cluster/stand_in.rs"]
+#[expect(dead_code, reason = "here nothing goes wrong between the cluster and the binary")]
+mod stand_in;
 mod version;

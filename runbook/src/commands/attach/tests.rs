@@ -19,7 +19,7 @@ fn place(folder: &Path) -> Place {
 
 fn begin(folder: &Path) -> Journal {
     let plan = plans::planned(None, "1.2.4", &plans::observed()).unwrap();
-    let began = Event::Began { run: RUN.into(), by: "ada@laptop".into(), reason: None, plan: Box::new(plan) };
+    let began = plans::began(RUN, plan);
     Journal::begin(&journal::folder(folder).unwrap(), RUN, began).unwrap()
 }
 

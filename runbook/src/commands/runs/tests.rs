@@ -15,6 +15,8 @@ pub(crate) fn journal(run: &str, events: Vec<Event>) -> Vec<Entry> {
         run: run.into(),
         by: "ada@laptop-of-ada".into(),
         reason: Some("sessions are lost".into()),
+        hotfix: false,
+        made_at: "2025-01-17T14:00:00Z".parse().unwrap(),
         plan: Box::new(plan),
     };
     let mut entries: Vec<Entry> = vec![];

@@ -1,7 +1,11 @@
 //! A world that records: what is there, how often each effect was done, and where it is killed.
 
 use super::super::{Standing, Trouble, World};
-use crate::{failure::Failure, journal::Journal, plan::Step};
+use crate::{
+    failure::Failure,
+    journal::Journal,
+    plan::{Plan, Step},
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     future,
@@ -14,6 +18,8 @@ pub(super) struct Recorded {
     pub(super) done: BTreeMap<String, u32>,
     /// Steps that fail before they do anything.
     pub(super) failing: BTreeSet<String>,
+    /// Steps that are made of something else than was planned.
+    pub(super) changed: BTreeSet<String>,
     /// Steps of which the world does not say whether they are done.
     pub(super) unanswered: BTreeSet<String>,
     /// The step in the middle of which the lock is lost.
@@ -53,6 +59,11 @@ impl World for Recorded {
         let is_there = self.done.contains_key(&key(step));
         self.point().await;
         Ok(if is_there { Standing::Present("it is there".into()) } else { Standing::Absent })
+    }
+
+    async fn ready(&mut self, _: &Plan, step: &Step) -> Result<(), Trouble> {
+        self.point().await;
+        if self.changed.contains(&step.id) { Err(Trouble::new("not what was planned any more")) } else { Ok(()) }
     }
 
     async fn apply(&mut self, step: &Step) -> Result<String, Trouble> {

@@ -13,7 +13,7 @@ const PATH: &str = "/api/v1/namespaces/runbook/configmaps/run-20250117-140000-00
 
 fn begin(folder: &Path) -> Journal {
     let plan = plans::planned(None, "1.2.4", &plans::observed()).unwrap();
-    let began = Event::Began { run: RUN.into(), by: "ada@laptop".into(), reason: None, plan: Box::new(plan) };
+    let began = plans::began(RUN, plan);
     Journal::begin(folder, RUN, began).unwrap()
 }
 
