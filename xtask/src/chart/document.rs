@@ -22,6 +22,8 @@ pub(super) fn template() -> Result<Findings> {
 
 #[cfg(test)]
 mod tests {
+    use crate::kubernetes_tools::HELM_4;
+    use serde_json::Value;
     use std::{fs, io::Write, path::Path, process::Command};
 
     const DOCUMENT: &str = "docs/runbooks/deployment.md";
@@ -60,6 +62,46 @@ mod tests {
         let written = fs::read_to_string(folder.join("helm/values-prod.yaml")).unwrap();
         fs::remove_dir_all(folder).unwrap();
         assert_eq!(values, written);
+    }
+
+    /// The objects of a file with several.
+    fn objects(yaml: &str) -> Vec<Value> {
+        let objects = yaml.split("---\n").filter(|object| object.contains("\nkind: "));
+        objects.map(|object| serde_saphyr::from_str(object).unwrap()).collect()
+    }
+
+    /// The probe as the document's Health Checks have it, with all its numbers.
+    fn probe_of_the_document(name: &str) -> Value {
+        let document = read(DOCUMENT);
+        let (_, block) = document.split_once(&format!("```yaml\n{name}:\n")).unwrap();
+        let (block, _) = block.split_once("```").unwrap();
+        let probe: Value = serde_saphyr::from_str(block).unwrap();
+        assert_eq!(probe.as_object().unwrap().len(), 5, "path and port, and four numbers: {probe}");
+        probe
+    }
+
+    #[test]
+    fn every_services_probes_have_the_documents_numbers_in_the_chart_and_in_the_manifests() {
+        let mut helm = HELM_4.command().unwrap();
+        helm.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
+        let output = helm.args(["template", super::super::CHART, "-f", "helm/values-prod.yaml"]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let rendered = String::from_utf8(output.stdout).unwrap();
+        let wanted = ["livenessProbe", "readinessProbe"].map(|name| (name, probe_of_the_document(name)));
+        for (place, yaml) in [("the chart", rendered), ("k8s/production", read("k8s/production/deployment.yaml"))] {
+            let mut services = vec![];
+            for object in objects(&yaml).iter().filter(|object| object["kind"] == "Deployment") {
+                let containers = object["spec"]["template"]["spec"]["containers"].as_array().unwrap();
+                for (container, (name, wanted)) in
+                    containers.iter().flat_map(|one| wanted.iter().map(move |probe| (one, probe)))
+                {
+                    assert_eq!(container[name], *wanted, "{place}: {name} of {}", container["name"]);
+                }
+                services.extend(containers.iter().map(|container| container["name"].as_str().unwrap().to_owned()));
+            }
+            services.sort();
+            assert_eq!(services, ["auth-service", "org-service", "user-service"], "{place}");
+        }
     }
 
     /// The versions that must be one.
