@@ -6,7 +6,7 @@ pub(crate) mod stand_in;
 
 pub(crate) use clock::Clock;
 
-use crate::{failure::Failure, home};
+use crate::{failure::Failure, home, programs::kubectl::Kubectl};
 use k8s_openapi::{
     api::{authentication::v1::SelfSubjectReview, core::v1::Namespace},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
@@ -17,7 +17,7 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig},
 };
 use runbook_file::Cluster;
-use std::time::Duration;
+use std::{iter, time::Duration};
 use tokio::time::timeout;
 
 /// Where locks, copies of journals and what is remembered are.
@@ -55,7 +55,8 @@ impl From<kube::Error> for AskError {
                 _ => Self::Failed(status.message),
             },
             kube::Error::Auth(error) => Self::Denied(error.to_string()),
-            error => Self::Failed(chain(&error)),
+            // What happened is at the end; before it every layer says its own name.
+            error => Self::Failed(root(&error)),
         }
     }
 }
@@ -87,6 +88,12 @@ fn chain(error: &dyn std::error::Error) -> String {
     words
 }
 
+/// The words of what caused all the rest.
+fn root(error: &dyn std::error::Error) -> String {
+    let causes = iter::successors(Some(error), |error| error.source());
+    causes.last().map(ToString::to_string).unwrap_or_default()
+}
+
 /// One question, with ten seconds.
 pub(crate) async fn ask<T>(question: impl Future<Output = kube::Result<T>>) -> Result<T, AskError> {
     ask_within(LIMIT, question).await
@@ -109,40 +116,66 @@ pub(crate) async fn ask_within<T>(
 ///
 /// The kubeconfig has no such context, nobody answers, or, refused: it is another cluster than is written down.
 pub(crate) async fn connect(cluster: &Cluster) -> Result<Client, Failure> {
-    let context = &cluster.context;
+    let kubeconfig = kubeconfig(cluster)?;
     let unusable = |error: &dyn std::error::Error| {
-        Failure::failed(format!("the kubeconfig has no usable context {context}: {}", chain(error)))
-            .cured_by("kubectl config get-contexts")
+        Failure::failed(format!("the kubeconfig has no usable context {}: {}", cluster.context, chain(error)))
+            .cured_by("kubectl config view")
     };
-    let kubeconfig = match &cluster.kubeconfig {
-        Some(path) => Kubeconfig::read_from(home::expand(path)),
-        None => Kubeconfig::read(),
-    };
-    let kubeconfig = kubeconfig.map_err(|error| unusable(&error))?;
-    let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
+    let options = KubeConfigOptions { context: Some(cluster.context.clone()), ..KubeConfigOptions::default() };
     let config = Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| unusable(&error))?;
     let client = Client::try_from(config).map_err(|error| unusable(&error))?;
-    if let Some(wanted) = &cluster.uid {
-        same_cluster(&client, context, wanted).await?;
-    }
+    same_cluster(&client, cluster).await?;
     Ok(client)
 }
 
-/// A context can be renamed or point elsewhere; the UID of `kube-system` cannot.
-async fn same_cluster(client: &Client, context: &str, wanted: &str) -> Result<(), Failure> {
-    let namespaces = Api::<Namespace>::all(client.clone());
-    let found = ask(namespaces.get("kube-system")).await.map_err(|error| {
-        Failure::failed(format!("{context} does not answer: {error}"))
-            .because("is the VPN up?")
-            .cured_by(format!("kubectl get namespace kube-system --context {context}"))
+const USERS_OWN: &str = "your kubeconfig (KUBECONFIG, else ~/.kube/config)";
+
+/// The kubeconfig, which has the context.
+pub(crate) fn kubeconfig(cluster: &Cluster) -> Result<Kubeconfig, Failure> {
+    let Cluster { context, kubeconfig, .. } = cluster;
+    let read = match kubeconfig {
+        Some(path) => Kubeconfig::read_from(home::expand(path)),
+        None => Kubeconfig::read(),
+    };
+    let read = read.map_err(|error| {
+        let which = kubeconfig.as_ref().map_or(USERS_OWN.to_owned(), |path| path.display().to_string());
+        Failure::failed(format!("{which} cannot be read: {}", root(&error)))
+            .because("the cluster is reached by it")
+            .cured_by("in runbook.toml, in cluster: kubeconfig = \"PATH\"")
     })?;
-    let found = found.metadata.uid.unwrap_or_default();
-    if found == wanted {
-        return Ok(());
+    let names: Vec<_> = read.contexts.iter().map(|known| known.name.as_str()).collect();
+    if names.contains(&context.as_str()) {
+        return Ok(read);
     }
-    Err(Failure::refused(format!("{context} is the cluster {found}, not {wanted}"))
-        .because("what is meant for one cluster would be done in another")
-        .cured_by("kubectl config get-contexts"))
+    let has = if names.is_empty() { "it has none".to_owned() } else { format!("it has {}", names.join(", ")) };
+    Err(Failure::failed(format!("the kubeconfig has no context {context}; {has}"))
+        .because("runbook.toml names it, and your current context is never used instead")
+        .cured_by("in runbook.toml, in cluster: context = \"NAME\""))
+}
+
+/// A context can be renamed or point elsewhere; the UID of `kube-system` cannot.
+async fn same_cluster(client: &Client, cluster: &Cluster) -> Result<(), Failure> {
+    let Cluster { context, uid, .. } = cluster;
+    let namespaces = Api::<Namespace>::all(client.clone());
+    let found = match (ask(namespaces.get("kube-system")).await, uid) {
+        (Ok(found), _) => found.metadata.uid.unwrap_or_default(),
+        // Whoever may not look there may still do all the rest, and there is nothing to compare.
+        (Err(AskError::Denied(_) | AskError::NotThere(_)), None) => return Ok(()),
+        (Err(error), _) => {
+            let question = Kubectl(cluster).call(["get", "namespace", "kube-system"]);
+            return Err(Failure::failed(format!("{context} does not answer: {error}"))
+                .because("is the VPN up?")
+                .cured_by(question.literal()));
+        }
+    };
+    match uid {
+        Some(wanted) if *wanted != found => {
+            Err(Failure::refused(format!("{context} is the cluster {found}, not {wanted}"))
+                .because("what is meant for one cluster would be done in another")
+                .cured_by("kubectl config get-contexts"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Makes the runbook's namespace when it is not there.
@@ -206,9 +239,28 @@ mod tests {
         let cluster = StandIn::start();
         let gone = Cluster { context: "staging".to_owned(), ..cluster.cluster("ada") };
         let failed = connect(&gone).await.err().unwrap();
-        insta::assert_snapshot!(failed, @"the kubeconfig has no usable context staging: failed to load current context: staging");
+        insta::assert_snapshot!(failed, @"the kubeconfig has no context staging; it has prod-us-east-1");
         let nowhere = Cluster { kubeconfig: Some("/nowhere/config".into()), ..cluster.cluster("ada") };
         let failed = connect(&nowhere).await.err().unwrap();
-        assert!(failed.what.contains("/nowhere/config"), "{failed}");
+        insta::assert_snapshot!(failed, @"/nowhere/config cannot be read: No such file or directory (os error 2)");
+    }
+
+    #[tokio::test]
+    async fn a_cluster_that_does_not_answer_is_named_with_the_line_that_asks_it() {
+        let cluster = StandIn::start();
+        let whichever = Cluster { uid: None, ..cluster.cluster("ada") };
+        let kubeconfig = whichever.kubeconfig.clone().unwrap();
+        let nobody = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
+        let text = std::fs::read_to_string(&kubeconfig).unwrap();
+        let (before, after) = text.split_once("127.0.0.1:").unwrap();
+        let (_, after) = after.split_once('"').unwrap();
+        std::fs::write(&kubeconfig, format!("{before}{nobody}\"{after}")).unwrap();
+        let failed = connect(&whichever).await.err().unwrap();
+        insta::assert_snapshot!(failed, @"prod-us-east-1 does not answer: Connection refused (os error 111)");
+        let cure = failed.cure.unwrap();
+        assert!(
+            cure.starts_with("kubectl get namespace kube-system --context prod-us-east-1 --kubeconfig /"),
+            "{cure}"
+        );
     }
 }

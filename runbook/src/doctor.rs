@@ -6,6 +6,7 @@ mod aws;
 mod cluster;
 mod database;
 mod finding;
+mod shared;
 mod sources;
 mod tools;
 
@@ -19,14 +20,22 @@ use std::{path::Path, time::Duration};
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// Looks at everything, and lists it in the order of the document.
-pub(crate) async fn examine(folder: &Path, file: &RunbookFile, environment: Option<&Environment>) -> Vec<Finding> {
+pub(crate) async fn examine(
+    folder: &Path,
+    file: &RunbookFile,
+    environment: Option<(&str, &Environment)>,
+) -> Vec<Finding> {
+    let (name, environment) = environment.unzip();
     let mut checks: Vec<BoxFuture<'_, Vec<Finding>>> = vec![];
     for tool in tools::needed(environment) {
         checks.push(tools::check(tool, &file.tools).boxed());
     }
     checks.extend(sources::checks(folder, file));
     if let Some(environment) = environment {
-        checks.extend(environment.cluster.iter().flat_map(|at| cluster::checks(at, &environment.secrets)));
+        match &environment.cluster {
+            Some(at) => checks.extend(cluster::checks(at, &environment.secrets)),
+            None => checks.push(async { name.map(cluster::none).into_iter().collect() }.boxed()),
+        }
         checks.extend(environment.aws.iter().map(|account| aws::check(account, environment.database.as_ref()).boxed()));
         checks.push(sources::registry(&environment.registry).boxed());
         if environment.database.is_some() {

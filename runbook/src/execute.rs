@@ -6,7 +6,7 @@
 
 mod stop;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use stop::Stop;
 

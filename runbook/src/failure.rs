@@ -1,11 +1,12 @@
-//! Why a command did not do what it was asked: what is wrong, why that matters, and what cures it.
+//! Why a command did not do what it was asked: what is wrong, why that matters, and what cures it. Or there is nothing to
+//! do, which is no failure.
 
 use crate::{
     exit::Exit,
     page::{Mark, Note, Page},
     screen::{Form, Screen},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{fmt, path::Path};
 
 /// One failure, complete.
@@ -26,6 +27,11 @@ impl Failure {
         Self { exit: Exit::Failed, what: what.into(), why: None, cure: None }
     }
 
+    /// It is so already; `cured_by` says what could be next.
+    pub(crate) fn nothing_to_do(what: impl Into<String>) -> Self {
+        Self { exit: Exit::NothingToDo, ..Self::failed(what) }
+    }
+
     /// The state of things forbids it.
     pub(crate) fn refused(what: impl Into<String>) -> Self {
         Self { exit: Exit::Refused, ..Self::failed(what) }
@@ -34,6 +40,12 @@ impl Failure {
     /// What was asked for cannot be meant.
     pub(crate) fn usage(what: impl Into<String>) -> Self {
         Self { exit: Exit::Usage, ..Self::failed(what) }
+    }
+
+    /// A name that `runbook.toml` does not have.
+    pub(crate) fn unknown(problem: runbook_file::Problem) -> Self {
+        let failure = Self { exit: Exit::Usage, ..problem.into() };
+        Self { cure: failure.cure.or_else(|| Some("runbook envs".to_owned())), ..failure }
     }
 
     /// A file that could not be read or written.
@@ -51,18 +63,38 @@ impl Failure {
         Self { cure: Some(command.into()), ..self }
     }
 
-    /// Tells it: people on standard error, programs on standard output, where they read everything else.
+    /// Tells it: people on standard error, programs on standard output, where they read everything else. That there is
+    /// nothing to do is an answer like any other.
     pub(crate) fn tell(&self, screen: &Screen) {
-        let Self { exit, what, why, cure } = self;
         if screen.form == Form::Json {
-            Screen::event("failure", &json!({ "exit": *exit as u8, "what": what, "why": why, "cure": cure }));
-            return;
+            let (kind, fields) = self.event();
+            return Screen::event(kind, &fields);
         }
-        let notes =
-            why.iter().map(|why| Note::text("why", why)).chain(cure.iter().map(|cure| Note::command("cure", cure)));
+        let page = self.page();
+        if self.is_fine() { screen.page(&page) } else { eprint!("{}", page.render(screen)) }
+    }
+
+    fn is_fine(&self) -> bool {
+        self.exit == Exit::NothingToDo
+    }
+
+    fn event(&self) -> (&'static str, Value) {
+        let Self { exit, what, why, cure } = self;
+        let exit = *exit as u8;
+        if self.is_fine() {
+            return ("result", json!({ "exit": exit, "what": what, "why": why, "next": cure }));
+        }
+        ("failure", json!({ "exit": exit, "what": what, "why": why, "cure": cure }))
+    }
+
+    fn page(&self) -> Page {
+        let (mark, label) = if self.is_fine() { (Mark::Good, "next") } else { (Mark::Failed, "cure") };
+        let why = self.why.iter().map(|why| Note::text("why", why));
+        let notes = why.chain(self.cure.iter().map(|cure| Note::command(label, cure))).collect();
+        let text = if self.is_fine() { format!("nothing to do: {}", self.what) } else { self.what.clone() };
         let mut page = Page::default();
-        page.item(Mark::Failed, what, notes.collect());
-        eprint!("{}", page.render(screen));
+        page.item(mark, &text, notes);
+        page
     }
 }
 
@@ -74,7 +106,8 @@ impl fmt::Display for Failure {
 
 /// A broken file is the state of things.
 impl From<runbook_file::Problem> for Failure {
-    fn from(problem: runbook_file::Problem) -> Self {
-        Self::refused(problem.to_string())
+    fn from(mut problem: runbook_file::Problem) -> Self {
+        let cure = problem.suggestion.take();
+        Self { cure, ..Self::refused(problem.to_string()) }
     }
 }

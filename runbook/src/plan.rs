@@ -55,6 +55,11 @@ pub(crate) struct NoBack {
 }
 
 impl Plan {
+    /// Whether it makes images, and changes no environment.
+    pub(crate) fn is_build(&self) -> bool {
+        self.steps.iter().all(|step| step.section == Section::Build)
+    }
+
     /// Of everything in it: SHA-256, as 64 hexadecimal digits.
     pub(crate) fn hash(&self) -> String {
         let text = serde_json::to_vec(self).unwrap_or_default();

@@ -4,16 +4,14 @@
 use crate::{
     execute::{Told, Trouble},
     journal::How,
-    page::{self, Mark},
+    page::{self, Mark, Note},
     plan::{Action, NoBack, Plan, Section, Step},
     screen::{Form, Screen},
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
-use std::{
-    cell::RefCell,
-    time::{Duration, Instant},
-};
+use std::{cell::RefCell, time::Duration};
+use tokio::time::Instant;
 
 /// Lines of evidence that are shown of a failure; the journal has all.
 const SHOWN: usize = 40;
@@ -25,6 +23,8 @@ pub(crate) struct Report<'a> {
 }
 
 struct State {
+    /// Where all that is told is kept; none: nowhere.
+    run: Option<String>,
     section: Option<Section>,
     begun: Instant,
     title: String,
@@ -75,8 +75,14 @@ impl<'a> Report<'a> {
         let bar = ProgressBar::with_draw_target(None, target);
         bar.set_style(ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
         bar.enable_steady_tick(Duration::from_millis(250));
-        let state = State { section: None, begun: Instant::now(), title: String::new(), last: String::new(), bar };
+        let (title, last) = (String::new(), String::new());
+        let state = State { run: None, section: None, begun: Instant::now(), title, last, bar };
         Self { screen, state: RefCell::new(state) }
+    }
+
+    /// From now on what is told is also written down, in the journal of this run.
+    pub(crate) fn kept_in(&self, run: &str) {
+        self.state.borrow_mut().run = Some(run.to_owned());
     }
 
     /// What is going to be done, before it is.
@@ -115,7 +121,7 @@ impl<'a> Report<'a> {
             Form::Human => {
                 // Lines that are run later, by another command, are not shown as run now.
                 if !matches!(step.does, Action::Later { .. }) {
-                    step.command.lines().for_each(|line| self.print(&page::command(self.screen, line)));
+                    step.command.lines().for_each(|line| self.print(&page::run(self.screen, line)));
                 }
                 self.now(&[]);
             }
@@ -142,22 +148,38 @@ impl<'a> Report<'a> {
             return;
         }
         self.state.borrow().bar.set_message("");
-        let what = if what.is_empty() { String::new() } else { format!(": {what}") };
         let time = if state == "before" { String::new() } else { format!("  {:.1} s", took.as_secs_f64()) };
-        let text = match self.screen.form {
-            Form::Plain => format!("{state} {}{what}{time}", step.id),
-            _ => page::marked(self.screen, mark, &format!("{}{what}{time}", step.title)),
+        let after = if what.is_empty() { String::new() } else { format!(": {what}") };
+        let text = match (self.screen.form, mark) {
+            (Form::Plain, _) => format!("{state} {}{after}{time}", step.id),
+            (_, Mark::Failed) => {
+                let why = Note::text("why", what);
+                page::marked(self.screen, mark, &format!("{}{time}", step.title), vec![why])
+            }
+            _ => page::marked(self.screen, mark, &format!("{}{after}{time}", step.title), vec![]),
         };
-        self.print(text.trim_end_matches('\n'));
-        let lines: Vec<_> = evidence.lines().collect();
-        // Of a success the first lines say what came out, of a failure the last ones why.
+        self.print(&text);
+        self.evidence(mark, evidence);
+    }
+
+    /// Of a success the first lines, which say what came out; of a failure the last ones, which say why.
+    fn evidence(&self, mark: Mark, evidence: &str) {
+        let lines: Vec<_> = evidence.trim_end().trim_start_matches('\n').lines().collect();
         let hidden = lines.len().saturating_sub(SHOWN);
-        let shown = if mark == Mark::Failed { &lines[hidden..] } else { &lines[..lines.len() - hidden] };
-        for line in shown {
-            self.print(&page::evidence(self.screen, line));
-        }
+        let more = || {
+            let run = self.state.borrow().run.as_ref().map(|run| format!("runbook show {run} "));
+            page::evidence(self.screen, &format!("… {hidden} lines more: {}--output json", run.unwrap_or_default()))
+        };
+        let mut shown: Vec<_> = if mark == Mark::Failed {
+            lines[hidden..].iter().map(|line| page::symptom(self.screen, line)).collect()
+        } else {
+            lines[..lines.len() - hidden].iter().map(|line| page::evidence(self.screen, line)).collect()
+        };
         if hidden > 0 {
-            self.print(&page::evidence(self.screen, &format!("… {hidden} lines more: runbook show")));
+            shown.insert(if mark == Mark::Failed { 0 } else { SHOWN }, more());
+        }
+        for line in &shown {
+            self.print(line);
         }
     }
 
@@ -209,7 +231,7 @@ impl<'a> Report<'a> {
         match self.screen.form {
             Form::Json => Screen::event(kind, &json!({ "text": text })),
             Form::Plain => self.print(&format!("{kind}: {text}")),
-            Form::Human => self.print(page::marked(self.screen, mark, text).trim_end_matches('\n')),
+            Form::Human => self.print(&page::marked(self.screen, mark, text, vec![])),
         }
     }
 

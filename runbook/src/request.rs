@@ -46,6 +46,12 @@ impl Request<'_> {
         (!registry.is_empty()).then(|| image_in(registry, repository))
     }
 
+    /// It by its name, as it stands behind `runbook deploy` in a line that goes the same way.
+    pub(crate) fn the_same_way(&self) -> String {
+        let via = if self.via == Some(Via::Kubectl) { " --via kubectl" } else { "" };
+        format!("{}{via}", self.name)
+    }
+
     /// The names of the services, which are also those of their Deployments and containers.
     pub(crate) fn service_names(&self) -> Vec<String> {
         self.services.iter().map(|(name, _)| name.clone()).collect()

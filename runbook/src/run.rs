@@ -2,6 +2,8 @@
 
 mod anew;
 mod ending;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use anew::refuse_outlived;
 
@@ -57,7 +59,7 @@ pub(crate) struct Target<'a> {
 
 /// The environment of a name, which must have a cluster.
 pub(crate) fn target<'a>(file: &'a RunbookFile, name: &str) -> Result<Target<'a>, Failure> {
-    let environment = file.environment(name).map_err(|problem| Failure::usage(problem.to_string()))?;
+    let environment = file.environment(name).map_err(Failure::unknown)?;
     let (name, _) = file.environments.iter().find(|(known, _)| known == name).ok_or_else(|| Failure::usage(name))?;
     let cluster = environment.cluster.as_ref().ok_or_else(|| {
         Failure::refused(format!("{name} has no cluster")).cured_by(format!(
@@ -213,11 +215,14 @@ pub(crate) async fn go_on(
     mut journal: Journal,
     report: &Report<'_>,
 ) -> Result<Exit, Failure> {
+    report.kept_in(journal.run());
     let copy = Some(Copy::new(client.clone()));
     let (folder, lock, began) = (&*place.folder, Some(lock), time::now());
     let mut live = Live { folder, request, client: client.clone(), lock, report, began, copy };
     if let Some(copy) = &mut live.copy {
         copy.send(&journal).await.unwrap_or_else(|failure| report.warn(&failure.to_string()));
+        let pruned = journal::copy::prune(&client, request.name).await;
+        pruned.unwrap_or_else(|failure| report.warn(&failure.to_string()));
     }
     let mut is_left = false;
     let done = match ending::missing_approvals(request, &client, &mut journal).await {

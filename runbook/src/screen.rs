@@ -89,5 +89,33 @@ impl Screen {
 
 /// Text on standard output as it is; whoever reads may stop at any line.
 pub(crate) fn print(text: &str) {
+    #[cfg(test)]
+    if heard::hears(text) {
+        return;
+    }
     let _ = io::stdout().write_all(text.as_bytes());
+}
+
+/// Standard output, as a test reads it.
+#[cfg(test)]
+pub(crate) mod heard {
+    use std::cell::RefCell;
+
+    thread_local! {
+        static HEARD: RefCell<Option<String>> = const { RefCell::new(None) };
+    }
+
+    /// From now on what this thread prints is kept.
+    pub(crate) fn begin() {
+        HEARD.set(Some(String::new()));
+    }
+
+    /// What was printed.
+    pub(crate) fn end() -> String {
+        HEARD.take().unwrap_or_default()
+    }
+
+    pub(super) fn hears(text: &str) -> bool {
+        HEARD.with_borrow_mut(|heard| heard.as_mut().map(|heard| heard.push_str(text)).is_some())
+    }
 }

@@ -1,6 +1,9 @@
 //! Rows of things that are alike, for people: what does not fit is left out, the least needed first.
 
-use crate::screen::{Form, Screen};
+use crate::{
+    page::cut,
+    screen::{Form, Screen},
+};
 use anstyle::Style;
 use std::fmt::Write as _;
 
@@ -73,13 +76,5 @@ fn padded(cell: &str, width: usize) -> String {
     if taken <= width {
         return format!("{cell}{}", " ".repeat(width - taken));
     }
-    let mut kept = String::new();
-    for char in cell.chars() {
-        if textwrap::core::display_width(&kept) + textwrap::core::display_width(char.encode_utf8(&mut [0; 4])) >= width
-        {
-            break;
-        }
-        kept.push(char);
-    }
-    kept + "…"
+    cut(cell, width)
 }

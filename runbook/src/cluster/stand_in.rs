@@ -210,7 +210,7 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Request> {
     let mut words = first.split(' ');
     let verb = words.next()?.to_owned();
     let (path, query) = words.next().map(|url| url.split_once('?').unwrap_or((url, "")))?;
-    let query = query.replace("%2F", "/").replace("%3D", "=");
+    let query = query.replace("%2F", "/").replace("%3D", "=").replace("%2C", ",");
     let body = serde_json::from_slice(&body).unwrap_or_default();
     Some(Request { verb, path: path.to_owned(), query, user, body, size })
 }
@@ -249,6 +249,10 @@ impl Store {
             }
             (_, None) => status(404, "NotFound", &format!("{} not found", request.path)),
             ("GET", Some(found)) => (200, found),
+            ("DELETE", Some(found)) => {
+                self.objects.remove(&request.path);
+                (200, found)
+            }
             ("PUT" | "PATCH", Some(found)) if conflicts(&found) => conflict(),
             ("PUT", Some(_)) => (200, self.put(&request.path, request.body.clone())),
             ("PATCH", Some(mut found)) => {
@@ -274,10 +278,11 @@ impl Store {
     }
 
     fn list(&self, request: &Request) -> Value {
-        let label = request.query.split('&').find_map(|word| word.strip_prefix("labelSelector="));
-        let (key, value) = label.and_then(|label| label.split_once('=')).unwrap_or_default();
-        let is_wanted = |object: &&Value| key.is_empty() || object["metadata"]["labels"][key] == value;
-        let items: Vec<_> = self.of(&request.path).filter(is_wanted).collect();
+        let labels = request.query.split('&').find_map(|word| word.strip_prefix("labelSelector=")).unwrap_or_default();
+        let wanted: Vec<_> = labels.split(',').filter_map(|label| label.split_once('=')).collect();
+        let has = |object: &Value, (key, value): &(&str, &str)| object["metadata"]["labels"][key] == *value;
+        let items = self.of(&request.path).filter(|object| wanted.iter().all(|label| has(object, label)));
+        let items: Vec<_> = items.collect();
         let metadata = json!({ "resourceVersion": self.version.to_string() });
         json!({ "apiVersion": "v1", "kind": "List", "metadata": metadata, "items": items })
     }

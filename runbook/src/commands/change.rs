@@ -93,14 +93,17 @@ pub(crate) async fn rollback(place: &Place, words: &Words, to: Option<u32>) -> R
 
 /// What is left of a run, this machine's or a colleague's.
 ///
-/// What was begun is finished at any time. What has only been planned is asked about and planned like a new one, and a
-/// deployment waits for its window.
+/// A build, and what was begun, is finished at any time. What has only been planned is asked about and planned like a new
+/// one, and a deployment waits for its window.
 pub(crate) async fn resume(place: &Place, run: &str, environment_name: Option<&str>) -> Result<Exit, Failure> {
     let file = place.file()?;
     let kept = Kept::find(place, run).await?;
     let entries = kept.entries(run).await?;
     let begun = Summary::of(&entries, false)
         .ok_or_else(|| Failure::refused(format!("the journal of {run} has no beginning")))?;
+    if begun.plan.is_build() {
+        return super::build::resume(place, run).await;
+    }
     let words = Words {
         environment: begun.plan.environment.clone(),
         via: Some(begun.plan.via()),
@@ -135,19 +138,26 @@ fn is_untouched(entries: &[Entry]) -> bool {
 /// Under the lock: a colleague may have gone further with it than this machine knows.
 async fn opened(place: &Place, request: &Request<'_>, client: &kube::Client, run: &str) -> Result<Journal, Failure> {
     let folder = journal::folder(&place.folder)?;
-    let mut journal = if journal::copy::is_there(client, run).await? {
+    let journal = if journal::copy::is_there(client, run).await? {
         journal::copy::fetch(client, &folder, run).await?
     } else {
         Journal::open(&folder, run)?
     };
-    if let Some(exit) = journal.ended() {
-        let failure = Failure::refused(format!("{run} is over, with exit code {exit}"));
-        return Err(Failure { exit: Exit::NothingToDo, ..failure }.cured_by(format!("runbook show {run}")));
-    }
-    journal.append(Event::Resumed { by: lock::who() })?;
+    let mut journal = resumed(journal)?;
     if is_untouched(journal.entries()) {
         plan_anew(place, request, client, &mut journal).await?;
     }
+    Ok(journal)
+}
+
+/// Says who goes on with it, unless it is over.
+pub(super) fn resumed(mut journal: Journal) -> Result<Journal, Failure> {
+    if let Some(exit) = journal.ended() {
+        let run = journal.run();
+        let over = format!("{run} is over, with exit code {exit}");
+        return Err(Failure::nothing_to_do(over).cured_by(format!("runbook show {run}")));
+    }
+    journal.append(Event::Resumed { by: lock::who() })?;
     Ok(journal)
 }
 

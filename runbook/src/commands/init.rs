@@ -24,7 +24,7 @@ pub(crate) async fn run(place: &Place, force: bool) -> Result<Exit, Failure> {
     let around = Around::look(&place.folder).await?;
     let text = written::text(&around);
     // Whatever was found, what is written can be read.
-    RunbookFile::parse(&text)?;
+    let written = RunbookFile::parse(&text)?;
     write(&place.folder.join(NAME), &text, force)?;
     if place.screen.form == Form::Json {
         Screen::event("written", &json!({ "file": NAME, "found": around }));
@@ -37,8 +37,8 @@ pub(crate) async fn run(place: &Place, force: bool) -> Result<Exit, Failure> {
         vec![Note::command("next", "runbook envs")],
     );
     let names = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    page.pair("environments", names(&around.environments.iter().map(|found| found.name.clone()).collect::<Vec<_>>()));
-    page.pair("services", names(&around.services.iter().map(|found| found.name.clone()).collect::<Vec<_>>()));
+    page.pair("environments", names(&written.environments.into_iter().map(|(name, _)| name).collect::<Vec<_>>()));
+    page.pair("services", names(&written.services.into_iter().map(|(name, _)| name).collect::<Vec<_>>()));
     page.pair("contexts", names(&around.contexts));
     page.pair("github", around.github.as_deref().unwrap_or("none"));
     place.screen.page(&page);
@@ -51,8 +51,8 @@ fn write(path: &Path, text: &str, force: bool) -> Result<(), Failure> {
     let file = options.open(path).and_then(|mut file| file.write_all(text.as_bytes()));
     file.map_err(|error| match error.kind() {
         ErrorKind::AlreadyExists => Failure::refused(format!("{NAME} is there already"))
-            .because("it may hold what nobody can find by looking around")
-            .cured_by("runbook init --force"),
+            .because("it may hold what nobody can find by looking around; --force writes over it")
+            .cured_by("runbook envs"),
         _ => Failure::of_file(path, &error),
     })
 }

@@ -54,7 +54,7 @@ pub(crate) async fn steal(place: &Place, name: &str, reason: &str) -> Result<Exi
 }
 
 fn of<'a>(file: &'a RunbookFile, name: &str) -> Result<&'a Cluster, Failure> {
-    let environment = file.environment(name).map_err(|problem| Failure::usage(problem.to_string()))?;
+    let environment = file.environment(name).map_err(Failure::unknown)?;
     environment
         .cluster
         .as_ref()

@@ -65,7 +65,7 @@ fn here(place: &Place) -> Result<(Runs, Vec<Failure>), Failure> {
 /// Those of an environment's cluster; of a run that is in both, whichever is further.
 async fn there(place: &Place, name: &str, runs: &mut Runs) -> Result<(), Failure> {
     let file = place.file()?;
-    let environment = file.environment(name).map_err(|problem| Failure::usage(problem.to_string()))?;
+    let environment = file.environment(name).map_err(Failure::unknown)?;
     let Some(wanted) = &environment.cluster else { return Ok(()) };
     let client = cluster::connect(wanted).await?;
     let (copies, lock) = tokio::try_join!(journal::copy::runs(&client, name), Lock::read(&client, name))?;

@@ -70,7 +70,9 @@ fn page(summary: &Summary<'_>, entries: &[Entry], now: Timestamp) -> Page {
     if summary.state.can_be_resumed() {
         page.title("To go on");
         page.pair("resume", format!("runbook resume {}", summary.run));
-        page.pair("or go back", format!("runbook rollback {}", summary.plan.environment));
+        if !summary.plan.is_build() {
+            page.pair("or go back", format!("runbook rollback {}", summary.plan.environment));
+        }
     }
     page
 }

@@ -41,7 +41,7 @@ pub(crate) async fn run(place: &Place, write: bool) -> Result<Exit, Failure> {
         && let Some(version) = since
         && repository.is_at(version).await?
     {
-        return Err(nothing_to_do(&format!("nothing was committed since v{version}")));
+        return Err(Failure::nothing_to_do(format!("nothing was committed since v{version}")));
     }
     commit::refuse_foreign_images(&file, new, None).await?;
     let release = Release { folder: &place.folder, file: &file, version: new, since: since.as_ref() };
@@ -155,12 +155,8 @@ async fn refused_or_done(file: &RunbookFile, repository: &Repository, version: &
             ));
         }
     }
-    Ok(nothing_to_do(&format!("HEAD is the release commit of {version} already"))
+    Ok(Failure::nothing_to_do(format!("HEAD is the release commit of {version} already"))
         .cured_by(format!("runbook build --version {version}")))
-}
-
-fn nothing_to_do(what: &str) -> Failure {
-    Failure { exit: Exit::NothingToDo, ..Failure::refused(what) }
 }
 
 /// A command, before it is run: generators take their time.

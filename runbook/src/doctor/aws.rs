@@ -38,7 +38,9 @@ async fn identity(account: &Account) -> Option<Finding> {
         (Err(CallError::NotThere(_)), _) => return None,
         (Err(error), _) => {
             let what = format!("profile {} is not let in: {error}", account.profile);
-            Group::Amazon.failed(id, what, why).cured_by(format!("aws sso login --profile {}", account.profile))
+            let is_missing = error.to_string().contains("could not be found");
+            let cure = if is_missing { "aws configure sso" } else { "aws sso login" };
+            Group::Amazon.failed(id, what, why).cured_by(format!("{cure} --profile {}", account.profile))
         }
     })
 }

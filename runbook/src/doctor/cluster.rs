@@ -1,7 +1,11 @@
 //! "Kubernetes cluster access": the context, which cluster it is, what one may do there, and the secrets in it.
 
-use super::{Finding, Group, LIMIT};
-use crate::programs::{CallError, kubectl::Kubectl};
+use super::{Finding, Group, LIMIT, shared};
+use crate::{
+    cluster,
+    failure::Failure,
+    programs::{CallError, kubectl::Kubectl},
+};
 use futures_util::future::{BoxFuture, FutureExt as _};
 use runbook_file::Cluster;
 use std::collections::BTreeMap;
@@ -27,6 +31,19 @@ pub(crate) fn checks<'a>(
     vec![look(cluster, secrets).boxed()]
 }
 
+/// An environment that has none, which is nothing to be surprised by later.
+pub(crate) fn none(name: &str) -> Finding {
+    Group::Cluster
+        .warning(
+            "cluster.none",
+            "runbook.toml names no cluster for it",
+            "nothing can be deployed there, and what a cluster needs is not looked at",
+        )
+        .cured_by(format!(
+            "in runbook.toml, in [environments.{name}]: cluster = {{ context = \"…\", namespace = \"…\" }}"
+        ))
+}
+
 /// Without the right cluster nothing else is asked: its answers would be about another one.
 async fn look(cluster: &Cluster, secrets: &BTreeMap<String, Vec<String>>) -> Vec<Finding> {
     let kubectl = Kubectl(cluster);
@@ -36,7 +53,7 @@ async fn look(cluster: &Cluster, secrets: &BTreeMap<String, Vec<String>>) -> Vec
     }
     let rights = futures_util::future::join_all(RIGHTS.iter().map(|right| allowed(kubectl, right)));
     let secrets = futures_util::future::join_all(secrets.iter().map(|(name, keys)| secret(kubectl, name, keys)));
-    let (rights, secrets) = tokio::join!(rights, secrets);
+    let (rights, secrets, shared) = tokio::join!(rights, secrets, shared::check(cluster));
     let missing: Vec<_> = rights.into_iter().flatten().collect();
     let rights = if missing.is_empty() {
         let what = format!("all {} rights that the steps need in namespace {}", RIGHTS.len(), cluster.namespace);
@@ -44,13 +61,17 @@ async fn look(cluster: &Cluster, secrets: &BTreeMap<String, Vec<String>>) -> Vec
     } else {
         missing
     };
-    std::iter::once(identity).chain(rights).chain(secrets).collect()
+    std::iter::once(identity).chain(rights).chain([shared]).chain(secrets).collect()
 }
 
 /// None: there is no kubectl, which is said elsewhere.
 async fn identity(kubectl: Kubectl<'_>) -> Option<Finding> {
     let id = "cluster.identity";
     let Cluster { context, uid, .. } = kubectl.0;
+    if let Err(Failure { what, why, cure, .. }) = cluster::kubeconfig(kubectl.0) {
+        let failed = Group::Cluster.failed(id, what, why.unwrap_or_default());
+        return Some(cure.into_iter().fold(failed, Finding::cured_by));
+    }
     let call = kubectl.call(["get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}"]).limit(LIMIT);
     Some(match (call.run().await, uid.as_deref()) {
         (Ok(found), Some(wanted)) if found.trim() == wanted => {

@@ -25,13 +25,17 @@ async fn remote(folder: &Path) -> Vec<Finding> {
     vec![match call.run().await {
         Ok(_) => Group::Sources.good("git.origin", "git reaches origin"),
         Err(CallError::NotThere(_)) => return vec![],
-        Err(error) => Group::Sources
-            .failed(
-                "git.origin",
-                format!("git does not reach origin: {error}"),
-                "Steps 2 and 7 pull from it and push to it",
-            )
-            .cured_by(call.literal()),
+        Err(error) => {
+            let said = error.to_string();
+            let is_missing = said.contains("does not appear to be a git repository");
+            let cure = if is_missing {
+                "git remote add origin git@github.com:OWNER/NAME.git".to_owned()
+            } else {
+                call.literal()
+            };
+            let what = format!("git does not reach origin: {said}");
+            Group::Sources.failed("git.origin", what, "Steps 2 and 7 pull from it and push to it").cured_by(cure)
+        }
     }]
 }
 
@@ -80,7 +84,7 @@ pub(crate) async fn registry(registry: &str) -> Vec<Finding> {
                 format!("docker's engine does not answer: {error}"),
                 "Step 2 builds images with it",
             )
-            .cured_by("docker info"),
+            .cured_by("sudo systemctl start docker    # or start Docker Desktop"),
     };
     vec![engine, login(registry, &config())]
 }

@@ -1,6 +1,6 @@
 //! Killed at every point, and gone on with.
 
-mod world;
+pub(crate) mod world;
 
 use super::{Stop, execute};
 use crate::{

@@ -13,11 +13,12 @@ use crate::{
     failure::Failure,
     time,
 };
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use k8s_openapi::{api::core::v1::ConfigMap, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{
     Api, Client,
-    api::{ListParams, Patch, PatchParams, PostParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -26,15 +27,22 @@ use std::{
     fs::{self, File},
     io::Write as _,
     path::Path,
+    time::Duration,
 };
+use tokio::time::timeout;
 
 const ENVIRONMENT: &str = "runbook/environment";
 const STATE: &str = "runbook/state";
+const ENDED: &str = "ended";
 /// Who the cluster took those for who began the run: an annotation.
 const IDENTITY: &str = "runbook/identity";
 const APPROVALS: &str = "approvals";
 /// Before the number of a line, in its key.
 const LINE: &str = "line-";
+/// How many copies of runs that are over an environment keeps; journals themselves are never deleted.
+const KEPT: usize = 50;
+/// For all of what is deleted: a run that begins has better things to do.
+const PRUNING: Duration = Duration::from_secs(5);
 /// A run is written by one, and approved by few.
 const TRIES: u32 = 5;
 
@@ -145,7 +153,7 @@ impl Copy {
 }
 
 fn state(journal: &Journal) -> &'static str {
-    if journal.ended().is_some() { "ended" } else { "running" }
+    if journal.ended().is_some() { ENDED } else { "running" }
 }
 
 fn labels(journal: &Journal) -> Result<BTreeMap<String, String>, Failure> {
@@ -241,6 +249,30 @@ pub(crate) async fn runs(client: &Client, environment: &str) -> Result<Vec<(Stri
         named.filter_map(|(run, map)| Some((run.to_owned(), read(run, &stored(map).concat()).ok()?))).collect();
     runs.sort_by(|one, other| one.0.cmp(&other.0));
     Ok(runs)
+}
+
+/// Deletes the oldest copies of an environment's runs that are over, and of no run that can be gone on with.
+///
+/// # Errors
+///
+/// Not all of them could be deleted; the next run tries again.
+pub(crate) async fn prune(client: &Client, environment: &str) -> Result<(), Failure> {
+    let pruned = timeout(PRUNING, async {
+        let over = ListParams::default().labels(&format!("{ENVIRONMENT}={environment},{STATE}={ENDED}"));
+        let maps = api(client);
+        let found = ask(maps.list_metadata(&over)).await?;
+        let mut names: Vec<_> = found.items.into_iter().filter_map(|map| map.metadata.name).collect();
+        // A run's name begins with its moment.
+        names.sort();
+        names.truncate(names.len().saturating_sub(KEPT));
+        let parameters = DeleteParams::default();
+        let deleted = join_all(names.iter().map(|name| ask(maps.delete(name, &parameters)))).await;
+        // What somebody else deleted meanwhile is gone as well.
+        let failed = deleted.into_iter().filter_map(Result::err).find(|error| !matches!(error, AskError::NotThere(_)));
+        failed.map_or(Ok(()), Err)
+    });
+    let pruned = pruned.await.unwrap_or(Err(AskError::Silent(PRUNING)));
+    pruned.map_err(|error| error.about(&format!("old runs of {environment} in the cluster are not deleted")))
 }
 
 /// Who agreed to a run, by the names that the cluster has for them. The run's holder writes them to the journal.

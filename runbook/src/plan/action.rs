@@ -109,7 +109,7 @@ impl Action {
     }
 
     /// Whether it lies where only who did it sees it, or is changed by what comes after it: the journal says that it was
-    /// done, and the world is not asked again.
+    /// done, and the world is not asked again; about a backup, as long as it is young.
     pub(crate) fn is_done_for_good(&self) -> bool {
         matches!(self, Self::Snapshot { .. } | Self::Dump { .. } | Self::Apply { .. })
     }

@@ -2,7 +2,6 @@
 
 use super::{Action, Labelled, Plan, Section, Step};
 use crate::{
-    exit::Exit,
     failure::Failure,
     programs::{docker, registry::Published},
     release::{commit::of_another_commit, version::image_in},
@@ -52,14 +51,12 @@ pub(crate) fn build(request: &BuildRequest<'_>, built: &Built) -> Result<Plan, F
     refuse_other_commits(request, built)?;
     let services = &request.file.services;
     if services.is_empty() {
-        return Err(Failure::refused("runbook.toml names no service to build").cured_by("runbook init --force"));
+        return Err(Failure::refused("runbook.toml names no service to build")
+            .cured_by("in runbook.toml: services.NAME = { image = \"…\", dockerfile = \"…\" }"));
     }
     if services.iter().all(|(_, service)| built.published.contains_key(&request.image(service))) {
-        return Err(Failure {
-            exit: Exit::NothingToDo,
-            ..Failure::refused(format!("the images of {version} are in the registry"))
-        }
-        .because("built from its release commit, each once"));
+        return Err(Failure::nothing_to_do(format!("the images of {version} are in the registry"))
+            .because("built from its release commit, each once"));
     }
     let commit = &built.head;
     let is_released = Action::ReleaseCommit { version: version.to_string(), commit: commit.clone() };
@@ -161,6 +158,7 @@ fn step(id: &str, title: &str, command: String, does: Action) -> Step {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exit::Exit;
 
     const COMMIT: &str = "6f1d2c3b4a59687786958473625140f1e2d3c4b5";
 

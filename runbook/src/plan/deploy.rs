@@ -2,7 +2,6 @@
 
 use super::{Action, NoBack, OnFailure, Plan, Release, Section, Step, kubectl, migrations, rollback};
 use crate::{
-    exit::Exit,
     failure::Failure,
     observe::Observed,
     programs::{helm, helm::Helm},
@@ -23,8 +22,7 @@ pub(crate) fn deploy(request: &Request<'_>, version: &Version, observed: &Observ
     let via = request.via.unwrap_or(Via::Helm);
     if is_there(request, &wanted, observed, via) {
         let what = format!("{} is at {wanted} already", request.name);
-        return Err(Failure { exit: Exit::NothingToDo, ..Failure::refused(what) }
-            .cured_by(format!("runbook verify {}", request.name)));
+        return Err(Failure::nothing_to_do(what).cured_by(format!("runbook verify {}", request.name)));
     }
     let mut steps = migrations::steps(request, &wanted, observed)?;
     let back = match via {
@@ -73,7 +71,10 @@ fn refuse_blocked(request: &Request<'_>, version: &str, observed: &Observed) -> 
             let what = format!("{version} was rolled back from {}: {why}", request.name);
             Err(Failure::refused(what)
                 .because("what was wrong with it still is, unless something else changed")
-                .cured_by(format!("runbook deploy {} --version {version} --reason \"WHY IT WORKS NOW\"", request.name)))
+                .cured_by(format!(
+                    "runbook deploy {} --version {version} --reason \"WHY IT WORKS NOW\"",
+                    request.the_same_way()
+                )))
         }
         _ => Ok(()),
     }

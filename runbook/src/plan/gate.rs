@@ -13,7 +13,8 @@ pub(crate) struct Candidate<'a> {
     pub(crate) schema_needs: Option<&'a str>,
 }
 
-/// Refuses an image that could not start on the schema as it is.
+/// Refuses an image that could not start on the schema as it is. `environment` stands behind `runbook deploy` in the ways
+/// out, with what else belongs there.
 pub(crate) fn may_run(environment: &str, schema: &Schema, candidate: &Candidate<'_>) -> Result<(), Failure> {
     let Candidate { version, schema_needs } = candidate;
     if let Some(needed) = schema_needs.filter(|needed| !schema.applied.iter().any(|applied| applied == needed)) {
@@ -55,12 +56,16 @@ fn after(schema: &Schema) -> Schema {
 }
 
 fn ways_out(environment: &str, schema: &Schema, file: &str) -> String {
-    let after = schema.applied.iter().filter(|applied| applied.as_str() >= file).count();
-    let files = if after == 1 { "it".to_owned() } else { format!("it and the {} after it", after - 1) };
+    // Only the newest can be undone, so each is named.
+    let undone = schema.applied.iter().rev().filter(|applied| applied.as_str() >= file);
+    let downs: Vec<_> = undone.map(|applied| format!("platform migrate down {applied}")).collect();
+    let files = if downs.len() == 1 { "it".to_owned() } else { format!("it and the {} after it", downs.len() - 1) };
+    let downs = downs.join(" && ");
     format!(
         "the ways out: (1) roll forward with a version that cures what is wrong: runbook deploy {environment} --version NEXT; \
-         (2) undo {files}, newest first, where a file that undoes it is there and loses no row: platform migrate down {file}; \
-         (3) restore the backup from before it, and lose what came since: platform backup restore"
+         (2) undo {files}, newest first, where a file that undoes it is there and loses no row: {downs}; \
+         (3) restore the backup from before it, and lose what came since: platform backup restore ID --folder .runbook/backups/DUMP --replace; \
+         of RDS: platform backup restore --rds INSTANCE --at MOMENT"
     )
 }
 
@@ -87,7 +92,7 @@ mod tests {
         insta::assert_snapshot!(judged("1.3.0", Some("20250401_d.sql")).unwrap_err(), @"1.3.0 cannot start: it needs the migration 20250401_d.sql, which is not applied");
         let left_behind = judged("1.1.9", Some("20250101_a.sql")).unwrap_err();
         insta::assert_snapshot!(left_behind, @"1.1.9 cannot run any more: after 20250201_drop_old.sql only 1.2.0 and newer can");
-        insta::assert_snapshot!(left_behind.why.unwrap(), @"the ways out: (1) roll forward with a version that cures what is wrong: runbook deploy production --version NEXT; (2) undo it and the 1 after it, newest first, where a file that undoes it is there and loses no row: platform migrate down 20250201_drop_old.sql; (3) restore the backup from before it, and lose what came since: platform backup restore");
+        insta::assert_snapshot!(left_behind.why.unwrap(), @"the ways out: (1) roll forward with a version that cures what is wrong: runbook deploy production --version NEXT; (2) undo it and the 1 after it, newest first, where a file that undoes it is there and loses no row: platform migrate down 20250301_c.sql && platform migrate down 20250201_drop_old.sql; (3) restore the backup from before it, and lose what came since: platform backup restore ID --folder .runbook/backups/DUMP --replace; of RDS: platform backup restore --rds INSTANCE --at MOMENT");
         assert!(judged("unknown", None).is_err(), "what cannot be read cannot be trusted");
     }
 }

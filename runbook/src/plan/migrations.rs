@@ -29,7 +29,7 @@ pub(super) fn steps(request: &Request<'_>, version: &str, observed: &Observed) -
         step(id, title, "npm run migrate:status".to_owned(), does)
     };
     let before = status("3.2.status", "Verify migration scripts");
-    gate::may_run(request.name, schema, &Candidate { version, schema_needs: None })?;
+    gate::may_run(&request.the_same_way(), schema, &Candidate { version, schema_needs: None })?;
     if schema.pending.is_empty() {
         return Ok(vec![before]);
     }
@@ -92,10 +92,19 @@ fn refuse_leaving_behind(request: &Request<'_>, version: &str, schema: &Schema) 
         if let Some(left) = left {
             return Err(Failure::refused(format!("{name} needs images of {oldest} or newer, and {left} runs or would"))
                 .because("it takes away what those still need: it belongs into a later release than the code that stopped needing it")
-                .cured_by(format!("runbook deploy {} --version {oldest}", request.name)));
+                .cured_by(first(request, version, name, oldest)));
         }
     }
     Ok(())
+}
+
+/// What has to be done before a file can be applied that leaves older images behind: a release without it has to run.
+fn first(request: &Request<'_>, version: &str, name: &str, oldest: &Version) -> String {
+    if version.parse::<Version>().is_ok_and(|version| version > *oldest) {
+        return format!("runbook deploy {} --version {oldest}", request.the_same_way());
+    }
+    let file = name.trim_end_matches(".sql");
+    format!("git rm migrations/{file}.*    # then: runbook version --write, and the file with the release after it")
 }
 
 /// What runs while and after the migrations are applied.

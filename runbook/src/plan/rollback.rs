@@ -19,15 +19,17 @@ use jiff::SignedDuration;
 pub(crate) fn rollback(request: &Request<'_>, to: Option<u32>, observed: &Observed) -> Result<Plan, Failure> {
     if observed.deployed.is_empty() {
         return Err(Failure::refused(format!("nothing is deployed in {}", request.name))
-            .cured_by(format!("runbook deploy {} --version X.Y.Z", request.name)));
+            .cured_by(format!("runbook deploy {} --version X.Y.Z", request.the_same_way())));
     }
     if let (Some(unseen), None) = (&observed.unseen, request.reason) {
         return Err(Failure::refused("whether an older version can start on the schema could not be asked")
             .because(unseen.clone())
-            .cured_by(format!("runbook rollback {} --reason \"WHY IT HAS TO BE TRIED\"", request.name)));
+            .cured_by("… --reason \"WHY IT HAS TO BE TRIED\""));
     }
     let has_release = observed.helm.newest().is_some();
-    match request.via.unwrap_or(if has_release { Via::Helm } else { Via::Kubectl }) {
+    let via = request.via.unwrap_or(if has_release { Via::Helm } else { Via::Kubectl });
+    let request = &Request { via: Some(via), ..*request };
+    match via {
         Via::Helm => by_helm(request, to, observed),
         Via::Kubectl => by_kubectl(request, to, observed),
     }
@@ -68,7 +70,8 @@ fn helm_step(request: &Request<'_>, target: &Revision, revision: u32, force_conf
 fn by_kubectl(request: &Request<'_>, to: Option<u32>, observed: &Observed) -> Result<Plan, Failure> {
     if to.is_some() {
         return Err(Failure::usage("--to is a revision of helm; Deployments are numbered one by one")
-            .because("each service has its own numbers: the newest with another image is taken"));
+            .because("each service has its own numbers: the newest with another image is taken")
+            .cured_by(format!("runbook rollback {}", request.the_same_way())));
     }
     let target = kubectl::target(request, observed).ok_or_else(|| no_target(request))?;
     let mut steps = vec![kubectl::history(request)];
@@ -79,7 +82,7 @@ fn by_kubectl(request: &Request<'_>, to: Option<u32>, observed: &Observed) -> Re
         let Some(Past { revision, image, schema_needs }) = kubectl::past(deployed, &target) else { continue };
         if let Some(schema) = &observed.schema {
             let candidate = Candidate { version: &target, schema_needs: schema_needs.as_deref() };
-            gate::may_run(request.name, schema, &candidate)?;
+            gate::may_run(&request.the_same_way(), schema, &candidate)?;
         }
         steps.push(kubectl::undo_step(request, name, *revision, image));
     }
@@ -127,7 +130,7 @@ pub(super) fn target(observed: &Observed) -> Option<&Revision> {
 fn no_target(request: &Request<'_>) -> Failure {
     Failure::refused(format!("there is no earlier version of {} to go back to", request.name))
         .because("no revision that worked has another version than the one that serves")
-        .cured_by(format!("runbook deploy {} --version X.Y.Z", request.name))
+        .cured_by(format!("runbook deploy {} --version X.Y.Z", request.the_same_way()))
 }
 
 /// What a deployment by helm does when it fails: what serves now, once more. None: it is the first.
@@ -154,13 +157,13 @@ pub(super) fn heal(request: &Request<'_>, observed: &Observed) -> Result<Option<
     let (number, status) = (pending.number, &pending.status);
     let Some(serving) = observed.helm.serving() else {
         return Err(Failure::refused(format!("revision {number} is {status}, and no other was ever rolled out"))
-            .because("there is nothing to take it back to; a run of this tool that was interrupted is gone on with by runbook resume")
+            .because("there is nothing to take it back to; a run of this tool that was interrupted is gone on with by runbook resume RUN")
             .cured_by(Helm(request.cluster).call(["uninstall", RELEASE, "-n", &request.cluster.namespace]).literal()));
     };
     if request.made_at.duration_since(pending.updated) < LONGEST && request.reason.is_none() {
         let since = time::distance(pending.updated, request.made_at);
         return Err(Failure::refused(format!("revision {number} is {status} since {since}: a helm may still be at it"))
-            .because("two helms at one release leave it in pieces; a run of this tool that was interrupted is gone on with by runbook resume")
+            .because("two helms at one release leave it in pieces; a run of this tool that was interrupted is gone on with by runbook resume RUN")
             .cured_by("… --reason \"THAT HELM IS GONE\""));
     }
     let title = format!("Revision {number} is {status}, and whoever began it is gone: back to {}", serving.number);

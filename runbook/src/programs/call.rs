@@ -225,10 +225,20 @@ fn quoted(word: &str) -> String {
     shlex::try_quote(word).map_or_else(|_| format!("{word:?}"), std::borrow::Cow::into_owned)
 }
 
-/// For a line that says itself that it is an error.
+/// For a line that says itself that it is an error. What libraries log on the way, as Kubernetes' do, is for nobody.
 fn first_line(said: &str) -> &str {
-    let line = said.lines().find(|line| !line.trim().is_empty());
+    let mut lines = said.lines().filter(|line| !line.trim().is_empty());
+    let line = lines.clone().find(|line| !is_logged(line)).or_else(|| lines.next());
     line.map_or("it failed and said nothing", |line| line.trim_start_matches("error: "))
+}
+
+/// `E1130 22:58:25.155924    9046 memcache.go:265] …`
+fn is_logged(line: &str) -> bool {
+    let mut words = line.split_whitespace();
+    let is_level = |word: &str| {
+        word.strip_prefix(['E', 'W', 'I', 'F']).is_some_and(|day| day.len() == 4 && day.parse::<u16>().is_ok())
+    };
+    words.next().is_some_and(is_level) && words.next().is_some_and(|time| time.contains(':'))
 }
 
 /// A child and all that it started. Dropped, they are killed.
@@ -300,6 +310,15 @@ mod tests {
         let failed = shell("echo; echo 'no postgresql://ada:hunter2@db/api' >&2; exit 3").run().await.unwrap_err();
         assert_eq!(failed.to_string(), "no postgresql://ada:[redacted]@db/api");
         assert!(matches!(failed, CallError::Failed { code: Some(3), .. }));
+    }
+
+    #[test]
+    fn the_line_for_people_is_not_one_of_a_log() {
+        let logged = "E1130 22:58:25.155924    9046 memcache.go:265] \"Unhandled Error\" err=\"couldn't get it\"";
+        let said = format!("{logged}\n{logged}\nThe connection to the server 127.0.0.1:1 was refused");
+        assert_eq!(first_line(&said), "The connection to the server 127.0.0.1:1 was refused");
+        assert_eq!(first_line(logged), logged);
+        assert_eq!(first_line("\nerror: no context"), "no context");
     }
 
     #[tokio::test]

@@ -64,6 +64,10 @@ impl Repository {
 
     /// The version whose release commit is checked out.
     pub(crate) async fn release_at_head(&self) -> Result<Option<Version>, Failure> {
+        if self.commit("HEAD").await?.is_none() {
+            return Err(Failure::refused("nothing is committed yet, and a version is a commit's")
+                .cured_by("git add --all && git commit"));
+        }
         let subject = self.said(&["log", "-1", "--format=%s"]).await?;
         Ok(subject.strip_prefix("Release ").and_then(|version| version.parse().ok()))
     }
@@ -120,7 +124,7 @@ impl Repository {
         let more = if more == 0 { String::new() } else { format!(", and {more} more") };
         Err(Failure::refused(format!("files have changes that no commit has: {}{more}", first.trim_start()))
             .because("a release is exactly a commit")
-            .cured_by("git stash --include-untracked"))
+            .cured_by("git add --all && git commit    # or: git stash --include-untracked"))
     }
 
     async fn fetch(&self) -> Result<(), Failure> {
@@ -146,6 +150,9 @@ impl Repository {
 pub(crate) fn failed(call: &Call, error: &CallError) -> Failure {
     let failure = Failure::failed(format!("{} failed: {error}", call.literal()));
     match error {
+        CallError::Failed { said, .. } if said.contains("not a git repository") => {
+            failure.cured_by("git init    # or go to the project's folder")
+        }
         CallError::Failed { said, .. } if said.lines().count() > 1 => failure.because(said.clone()),
         _ => failure,
     }

@@ -204,13 +204,13 @@ fn incident(place: &Place, journal: &Journal) -> Result<String, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::tests as plans;
+    use crate::plan::tests::{self as plans, way_back::stranding};
 
     #[test]
     fn where_no_older_version_could_start_the_ways_out_are_named_once_the_rollout_was_begun() {
         for (plan, step, expected) in [
-            (plans::stranding(None), "3.5.up", (true, false)),
-            (plans::stranding(None), "4.3.upgrade", (false, true)),
+            (stranding(None), "3.5.up", (true, false)),
+            (stranding(None), "4.3.upgrade", (false, true)),
             (plans::planned(None, "1.2.4", &plans::observed()).unwrap(), "4.3.upgrade", (true, false)),
         ] {
             let folder = tempfile::tempdir().unwrap();

@@ -110,7 +110,9 @@ fn an_image_is_built_and_pushed_once_and_its_digest_is_recorded() {
     assert!(journal.contains(&format!("{address}/{IMAGE}:1.2.4@{}", registry::digest_of(&released.head()))));
     assert_eq!(released.git(&["status", "--porcelain"]), "", "journals are not git's");
     let again = build(&released);
-    assert_eq!((again.code, &*again.out), (5, ""));
+    let answer =
+        "ok: nothing to do: the images of 1.2.4 are in the registry\n  why: built from its release commit, each once\n";
+    assert_eq!((again.code, &*again.out, &*again.err), (5, answer, ""));
     assert_eq!((calls(&released, "build "), calls(&released, "push "), calls(&released, "tag ")), (1, 1, 0));
     let tags: Vec<_> = fs::read_dir(released.project.path().join("registry").join(IMAGE))
         .unwrap()
@@ -178,6 +180,23 @@ fn killed_in_the_middle_of_a_build_and_of_a_push_everything_is_done_once() {
 }
 
 #[test]
+fn a_killed_build_is_gone_on_with_by_the_line_that_its_page_shows() {
+    let (released, _) = written(Mood::Well);
+    killed_during(&released, "build");
+    let runs = fs::read_dir(released.project.path().join(".runbook/runs")).unwrap();
+    let names: Vec<_> = runs.map(|run| run.unwrap().file_name().into_string().unwrap()).collect();
+    let run = names[0].trim_end_matches(".jsonl");
+    let shown = released.project.runbook(&["show", run]).out;
+    assert!(shown.contains(&format!("runbook resume {run}\n")), "{shown}");
+    assert!(!shown.contains("runbook rollback"), "there is nothing to go back from: {shown}");
+    let said = released.project.runbook(&["resume", run]);
+    assert_eq!(said.code, 0, "{}{}", said.out, said.err);
+    assert_eq!((calls(&released, "build "), calls(&released, "push ")), (1, 1));
+    assert_eq!(names.len(), 1, "it is the same run");
+    assert_eq!(released.project.runbook(&["resume", run]).code, 5, "it is over");
+}
+
+#[test]
 fn what_is_not_the_release_commit_is_not_built() {
     let (released, address) = written(Mood::Well);
     let refused = |version: &str| {
@@ -194,7 +213,7 @@ fn what_is_not_the_release_commit_is_not_built() {
     insta::assert_snapshot!(refused("1.2.4"), @"
     error: files have changes that no commit has: M README.md
       why: a release is exactly a commit
-      cure: git stash --include-untracked
+      cure: git add --all && git commit    # or: git stash --include-untracked
     ");
     released.git(&["checkout", "--quiet", "README.md"]);
     released.project.write("registry/api-platform/auth-service/1.2.4", "0123456789abcdef");

@@ -6,7 +6,7 @@ use crate::{
 };
 use rustix::process::Pid;
 use std::{
-    fs,
+    fs, thread,
     time::{Duration, Instant},
 };
 use testing::Database;
@@ -71,7 +71,7 @@ fn diagnosed(project: &Project, database: &Database) -> Said {
 /// Times and versions of this machine differ.
 fn steady(text: &str) -> String {
     let lines = text.lines().map(|line| match line.split_once(", in ") {
-        Some((before, _)) => format!("{before}, in … ms"),
+        Some((before, _)) => format!("{before}, in … s"),
         None => line.to_owned(),
     });
     lines.collect::<Vec<_>>().join("\n")
@@ -105,6 +105,7 @@ async fn a_machine_and_an_environment_that_have_everything_are_told_so_within_th
         Cluster:
         ok: prod-us-east-1 is the cluster 4c1a6a4e-5b9e-4a51-8a42-2f6a3c6b7d10
         ok: all 9 rights that the steps need in namespace production
+        ok: all 9 rights that runs need in namespace runbook
         ok: secret api-secrets has database-url, master-key
         AWS:
         ok: account 123456789012
@@ -115,7 +116,7 @@ async fn a_machine_and_an_environment_that_have_everything_are_told_so_within_th
         Database:
         ok: PostgreSQL X lets us in
         ok: 60 connections (1 services × 10 pods × 6), of N that are left
-        19 good, 0 to know, 0 to cure, in … ms
+        20 good, 0 to know, 0 to cure, in … s
         ");
     });
 }
@@ -172,7 +173,7 @@ async fn everything_that_is_wrong_is_named_with_its_cure() {
         Registry:
         error: docker's engine does not answer: Cannot connect to the Docker daemon
           why: Step 2 builds images with it
-          cure: docker info
+          cure: sudo systemctl start docker    # or start Docker Desktop
         error: no login for registry.test is stored
           why: Step 2 pushes images there
           cure: docker login registry.test
@@ -180,7 +181,7 @@ async fn everything_that_is_wrong_is_named_with_its_cure() {
         error: secret prod/database-url cannot be read: AccessDenied
           why: Step 3 asks it what is pending
           cure: aws secretsmanager describe-secret --secret-id prod/database-url
-        5 good, 0 to know, 11 to cure, in … ms
+        5 good, 0 to know, 11 to cure, in … s
         "#);
     });
 }
@@ -188,7 +189,10 @@ async fn everything_that_is_wrong_is_named_with_its_cure() {
 #[tokio::test]
 async fn missing_rights_and_keys_are_named_and_no_secret_is_shown() {
     let project = project(&format!("uid = \"{UID}\""));
-    project.write(".home/config-prod", &kubernetes::start(&["create secrets", "get pods log"]));
+    project.write(
+        ".home/config-prod",
+        &kubernetes::start(&["create secrets", "get pods log", "update leases", "create configmaps"]),
+    );
     let wanted =
         project.read("runbook.toml").replace(r#"["database-url", "master-key"]"#, r#"["database-url", "smtp-url"]"#);
     project.write("runbook.toml", &wanted);
@@ -198,11 +202,25 @@ async fn missing_rights_and_keys_are_named_and_no_secret_is_shown() {
     for line in [
         "error: you may not create secrets in namespace production",
         "error: you may not get pods/log in namespace production",
+        "error: in namespace runbook you may not update leases, create configmaps",
+        "  why: every run takes its lock and writes its journal's copy there: none can begin",
+        "  cure: kubectl create role runbook -n runbook --context prod-us-east-1 --verb=create,delete,get,list,patch,update --resource=leases.coordination.k8s.io,configmaps; kubectl create rolebinding runbook-ada -n runbook --context prod-us-east-1 --role=runbook --user=ada",
         "error: secret api-secrets has no smtp-url",
     ] {
         assert!(said.out.contains(line), "{line}: {}", said.out);
     }
     assert!(!said.out.contains("hunter2") && !said.out.contains("aHVudGVyMg"), "{}", said.out);
+}
+
+#[tokio::test]
+async fn that_old_runs_cannot_be_deleted_keeps_nobody_from_anything() {
+    let project = project(&format!("uid = \"{UID}\""));
+    project.write(".home/config-prod", &kubernetes::start(&["delete configmaps"]));
+    let said = diagnosed(&project, &Database::new().await);
+    assert_eq!(said.code, 0, "{}", said.out);
+    let warning =
+        "warning: in namespace runbook you may not delete configmaps\n  why: copies of old runs are kept there";
+    assert!(said.out.contains(warning), "{}", said.out);
 }
 
 #[tokio::test]
@@ -224,6 +242,8 @@ fn an_environment_without_cluster_and_account_needs_neither_of_their_tools() {
     assert!(!said.out.contains("tool.kubectl") && !said.out.contains("tool.aws") && said.out.contains("tool.git"));
     let last: serde_json::Value = serde_json::from_str(said.out.lines().last().unwrap()).unwrap();
     assert_eq!((&last["event"], &last["failed"]), (&"result".into(), &1.into()));
+    let none = r#""id":"cluster.none","schema":1,"state":"warning","what":"runbook.toml names no cluster for it""#;
+    assert!(said.out.contains(none), "{}", said.out);
 }
 
 #[test]
@@ -243,7 +263,7 @@ fn a_kill_takes_along_what_it_started() {
     let wait = |what: &str, until: &dyn Fn() -> bool| {
         while !until() {
             assert!(start.elapsed() < Duration::from_secs(20), "{what}");
-            std::thread::sleep(Duration::from_millis(10));
+            thread::sleep(Duration::from_millis(10));
         }
     };
     let pid = || fs::read_to_string(&pid_file).unwrap_or_default().trim().parse().ok().and_then(Pid::from_raw);
@@ -253,4 +273,65 @@ fn a_kill_takes_along_what_it_started() {
     let helm = pid().unwrap();
     let state = || fs::read_to_string(format!("/proc/{}/status", helm.as_raw_nonzero())).unwrap_or_default();
     wait("helm ends", &|| !state().contains("State:") || state().contains("State:\tZ"));
+}
+
+const PROGRAMS: [&str; 7] = ["git", "docker", "helm", "terraform", "gh", "aws", "kubectl"];
+
+/// A program that answers as it did, and takes its time.
+fn slow(project: &Project, name: &str) {
+    let script = project.read(&format!(".programs/{name}"));
+    project.program(name, &format!("sleep {SLOW_S}\n{}", script.trim_start_matches("#!/bin/sh\n")));
+}
+
+/// Of every answer, in seconds.
+const SLOW_S: f64 = 0.7;
+
+/// kubectl, whose own questions before the one that was meant would make one answer out of many.
+const KUBECTL: &str = r#"case "$*" in
+  "version --client") echo Client Version: v1.35.0;;
+  *kube-system*) echo 4c1a6a4e-5b9e-4a51-8a42-2f6a3c6b7d10;;
+  *"get secret"*) echo database-url master-key;;
+  *) echo yes;;
+esac"#;
+
+/// 33 answers, of which at most three have to wait for one another: 2.1 s, and 23 s one after the other.
+#[tokio::test]
+async fn everything_is_asked_at_the_same_time() {
+    let project = project(&format!("uid = \"{UID}\""));
+    project.program("kubectl", KUBECTL);
+    for name in PROGRAMS {
+        slow(&project, name);
+    }
+    let takes = Duration::from_secs_f64(SLOW_S);
+    project.write(".home/config-prod", &kubernetes::start_slow(&[], takes));
+    let database = Database::new().await;
+    let start = Instant::now();
+    let said = diagnosed(&project, &database);
+    let took = start.elapsed();
+    assert_eq!((said.code, &*said.err), (0, ""), "{}", said.out);
+    eprintln!("doctor with every answer after {SLOW_S} s: {} ms", took.as_millis());
+    assert!(took < Duration::from_secs(10), "{took:?}: one after the other");
+}
+
+#[test]
+fn what_hangs_is_ended_and_named() {
+    let project = project(&format!("uid = \"{UID}\""));
+    for name in PROGRAMS {
+        project.program(name, "exec sleep 600");
+    }
+    project.write(".home/config-prod", &kubernetes::start(&[]));
+    let start = Instant::now();
+    let said = project.runbook(&["doctor", "production"]);
+    assert!(start.elapsed() < Duration::from_secs(40), "{:?}", start.elapsed());
+    assert_eq!(said.code, 1);
+    for line in [
+        "error: helm: helm did not end within 10 s",
+        "error: git does not reach origin: git did not end within 10 s",
+        "error: prod-us-east-1 does not answer: kubectl did not end within 10 s",
+        "error: profile production is not let in: aws did not end within 10 s",
+        "error: docker's engine does not answer: docker did not end within 10 s",
+        "error: secret prod/database-url cannot be read: aws did not end within 10 s",
+    ] {
+        assert!(said.out.contains(line), "{line}: {}", said.out);
+    }
 }

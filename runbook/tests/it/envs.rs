@@ -74,14 +74,15 @@ fn a_broken_file_is_refused_with_its_place() {
     error: runbook.toml:2:1: unknown key `urll`; there are url, cluster, registry, aws, values, manifests, secrets, database, window, approvals
      2 | urll = "https://api.example.com"
        | ^^^^
-    did you mean `url`?
+      cure: did you mean `url`?
     "#);
     let json = project.runbook(&["envs", "--output", "json"]);
     let event: serde_json::Value = serde_json::from_str(&json.out).unwrap();
     assert_eq!((&event["event"], &event["exit"], &*json.err), (&"failure".into(), &2.into(), ""));
     let elsewhere = Project::new().runbook(&["envs"]);
     assert_eq!(elsewhere.code, 2);
-    assert!(elsewhere.err.ends_with("go to the project's folder, or write one: runbook init\n"), "{}", elsewhere.err);
+    assert!(elsewhere.err.starts_with("error: there is no runbook.toml in /"), "{}", elsewhere.err);
+    assert!(elsewhere.err.ends_with("  cure: runbook init\n"), "{}", elsewhere.err);
 }
 
 #[test]

@@ -84,8 +84,8 @@ fn a_file_that_is_there_is_kept() {
     assert_eq!(said.code, 2);
     insta::assert_snapshot!(said.err, @"
     error: runbook.toml is there already
-      why: it may hold what nobody can find by looking around
-      cure: runbook init --force
+      why: it may hold what nobody can find by looking around; --force writes over it
+      cure: runbook envs
     ");
     assert_eq!(project.read("runbook.toml"), "# mine\n");
     assert_eq!(project.runbook(&["init", "--force"]).code, 0);

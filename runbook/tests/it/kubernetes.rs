@@ -8,6 +8,7 @@ use std::{
     path::PathBuf,
     process::{Command, Stdio},
     thread,
+    time::Duration,
 };
 
 pub(crate) const UID: &str = "4c1a6a4e-5b9e-4a51-8a42-2f6a3c6b7d10";
@@ -23,11 +24,16 @@ pub(crate) fn tools() -> PathBuf {
 
 /// Starts it; whose kubeconfig that is.
 pub(crate) fn start(denied: &'static [&'static str]) -> String {
+    start_slow(denied, Duration::ZERO)
+}
+
+/// The same, with the time that each answer takes.
+pub(crate) fn start_slow(denied: &'static [&'static str], takes: Duration) -> String {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
         for stream in listener.incoming() {
-            thread::spawn(move || answer(stream.unwrap(), denied));
+            thread::spawn(move || answer(stream.unwrap(), denied, takes));
         }
     });
     format!(
@@ -40,7 +46,7 @@ contexts: [{{name: prod-us-east-1, context: {{cluster: prod, user: ada}}}}]
     )
 }
 
-fn answer(stream: TcpStream, denied: &[&str]) -> Option<()> {
+fn answer(stream: TcpStream, denied: &[&str], takes: Duration) -> Option<()> {
     let mut reader = BufReader::new(stream);
     loop {
         let (mut request, mut length) = (String::new(), 0);
@@ -58,6 +64,7 @@ fn answer(stream: TcpStream, denied: &[&str]) -> Option<()> {
         }
         let mut body = vec![0; length];
         reader.read_exact(&mut body).ok()?;
+        thread::sleep(takes);
         let path = request.split(' ').nth(1)?.split('?').next()?;
         let (code, value) = object(path, &body, denied);
         let text = value.to_string();
@@ -93,10 +100,15 @@ fn object(path: &str, body: &[u8], denied: &[&str]) -> (u16, Value) {
         "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews" => {
             let asked = Attributes::read(body);
             let right = format!("{} {} {}", asked.field(2), asked.field(5), asked.field(6));
-            let is_allowed = asked.field(1) == "production" && !denied.contains(&right.trim());
+            let is_known = ["production", "runbook"].contains(&asked.field(1));
+            let is_allowed = is_known && !denied.contains(&right.trim());
             let review = json!({ "kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1",
                                  "spec": {}, "status": { "allowed": is_allowed } });
             (201, review)
+        }
+        "/apis/authentication.k8s.io/v1/selfsubjectreviews" => {
+            let status = json!({ "userInfo": { "username": "ada" } });
+            (201, json!({ "kind": "SelfSubjectReview", "apiVersion": "authentication.k8s.io/v1", "status": status }))
         }
         _ => (
             404,
@@ -106,13 +118,19 @@ fn object(path: &str, body: &[u8], denied: &[&str]) -> (u16, Value) {
     }
 }
 
-/// `ResourceAttributes` of Kubernetes, as kubectl sends it: protobuf, every field a text. 1 is the namespace, 2 the verb,
-/// 5 the resource, 6 the subresource.
+/// `ResourceAttributes` of Kubernetes, every field a text. As kubectl sends it: protobuf, in which 1 is the namespace, 2
+/// the verb, 5 the resource, 6 the subresource. As `runbook` does: JSON.
 struct Attributes(Vec<(u8, String)>);
 
 impl Attributes {
     fn read(body: &[u8]) -> Self {
         const START: &[u8] = b"\x0a\x0aproduction";
+        if let Ok(review) = serde_json::from_slice::<Value>(body) {
+            let attributes = &review["spec"]["resourceAttributes"];
+            let named = [(1, "namespace"), (2, "verb"), (5, "resource"), (6, "subresource")];
+            let text = |name: &str| attributes[name].as_str().unwrap_or_default().to_owned();
+            return Self(named.map(|(number, name)| (number, text(name))).into());
+        }
         let start = body.windows(START.len()).position(|bytes| bytes == START).unwrap_or(body.len());
         let (mut rest, mut fields) = (&body[start..], vec![]);
         while let [tag, length, after @ ..] = rest

@@ -8,6 +8,7 @@ mod doctor;
 mod envs;
 mod init;
 mod kubernetes;
+mod newcomer;
 mod origin;
 mod project;
 mod registry;

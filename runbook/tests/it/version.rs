@@ -189,11 +189,19 @@ fn written_twice_there_is_nothing_to_do() {
     let head = released.head();
     let again = released.project.runbook(&["version", "--write"]);
     assert_eq!(again.code, 5);
-    insta::assert_snapshot!(again.err, @"
-    error: HEAD is the release commit of 1.2.4 already
-      cure: runbook build --version 1.2.4
+    assert_eq!(again.err, "");
+    insta::assert_snapshot!(again.out, @"
+    Current version: none
+    New version: 1.2.4
+    ok: nothing to do: HEAD is the release commit of 1.2.4 already
+      next: runbook build --version 1.2.4
     ");
-    assert_eq!(again.out, "Current version: none\nNew version: 1.2.4\n");
+    let programs = released.project.runbook(&["version", "--write", "--output", "json"]);
+    let last: serde_json::Value = serde_json::from_str(programs.out.lines().last().unwrap()).unwrap();
+    assert_eq!(
+        (&last["event"], &last["exit"], &last["next"]),
+        (&"result".into(), &5.into(), &"runbook build --version 1.2.4".into())
+    );
     assert_eq!(released.head(), head);
     released.git(&["tag", "v1.2.4"]);
     assert_eq!(released.project.runbook(&["version"]).out, "Current version: 1.2.4\nNew version: 1.2.5\n");
@@ -205,7 +213,8 @@ fn a_tag_with_nothing_after_it_is_released_already() {
     let released = Released::new("");
     released.git(&["tag", "v1.2.3"]);
     let said = released.project.runbook(&["version", "--write"]);
-    assert_eq!((said.code, &*said.err), (5, "error: nothing was committed since v1.2.3\n"));
+    assert_eq!((said.code, &*said.err), (5, ""));
+    assert!(said.out.ends_with("ok: nothing to do: nothing was committed since v1.2.3\n"), "{}", said.out);
 }
 
 #[test]
@@ -221,7 +230,7 @@ fn what_a_release_must_not_be_made_from_is_refused_with_the_way_out() {
     insta::assert_snapshot!(refused(), @"
     error: files have changes that no commit has: M README.md, and 1 more
       why: a release is exactly a commit
-      cure: git stash --include-untracked
+      cure: git add --all && git commit    # or: git stash --include-untracked
     ");
     released.git(&["checkout", "--quiet", "README.md"]);
     fs::remove_file(released.project.path().join("new.md")).unwrap();

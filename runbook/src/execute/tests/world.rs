@@ -13,22 +13,22 @@ use std::{
 
 /// Outlives every run in it.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Recorded {
+pub(crate) struct Recorded {
     /// How often each effect was done, by its whole action.
-    pub(super) done: BTreeMap<String, u32>,
+    pub(crate) done: BTreeMap<String, u32>,
     /// Steps that fail before they do anything.
-    pub(super) failing: BTreeSet<String>,
+    pub(crate) failing: BTreeSet<String>,
     /// Steps that are made of something else than was planned.
-    pub(super) changed: BTreeSet<String>,
+    pub(crate) changed: BTreeSet<String>,
     /// Steps of which the world does not say whether they are done.
-    pub(super) unanswered: BTreeSet<String>,
+    pub(crate) unanswered: BTreeSet<String>,
     /// The step in the middle of which the lock is lost.
-    pub(super) loses_lock_at: Option<String>,
-    pub(super) has_lost_lock: bool,
+    pub(crate) loses_lock_at: Option<String>,
+    pub(crate) has_lost_lock: bool,
     /// How many points of a run were passed.
-    pub(super) points: usize,
+    pub(crate) points: usize,
     /// The point at which it is killed.
-    pub(super) killed_at: Option<usize>,
+    pub(crate) killed_at: Option<usize>,
 }
 
 impl Recorded {

@@ -175,3 +175,31 @@ async fn runs_are_listed_by_environment() {
     assert_eq!(production, [(RUN.to_owned(), journal.entries().to_vec())]);
     assert!(runs(&client, "staging").await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn the_oldest_copies_of_runs_that_are_over_are_deleted_and_of_no_other() {
+    let cluster = StandIn::start();
+    let client = cluster.client("ada").await;
+    let path = |run: &str| format!("/api/v1/namespaces/runbook/configmaps/run-{run}");
+    let put = |run: &str, environment: &str, state: &str| {
+        let labels = json!({ ENVIRONMENT: environment, STATE: state });
+        let metadata = json!({ "name": name(run), "namespace": NAMESPACE, "labels": labels });
+        cluster.put(&path(run), json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata }));
+    };
+    put("20240101-000000-open", "production", "running");
+    put("20240101-000000-0000", "staging", ENDED);
+    let ended: Vec<_> = (0..KEPT + 3).map(|number| format!("20250117-1400{number:02}-0000")).collect();
+    for run in &ended {
+        put(run, "production", ENDED);
+    }
+    prune(&client, "production").await.unwrap();
+    let left: Vec<_> = ended.iter().filter(|run| cluster.object(&path(run)).is_some()).collect();
+    assert_eq!(left, ended[3..].iter().collect::<Vec<_>>());
+    assert!(cluster.object(&path("20240101-000000-open")).is_some(), "it can be gone on with");
+    assert!(cluster.object(&path("20240101-000000-0000")).is_some(), "it is another environment's");
+
+    put("20240102-000000-0000", "production", ENDED);
+    cluster.fault(Fault::Denied);
+    let failure = prune(&client, "production").await.unwrap_err();
+    insta::assert_snapshot!(failure, @"old runs of production in the cluster are not deleted: you may not");
+}

@@ -4,6 +4,7 @@
 mod compose;
 mod contents;
 mod docker;
+mod door;
 mod layers;
 mod long;
 mod registry;

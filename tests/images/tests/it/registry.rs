@@ -1,5 +1,7 @@
 //! `runbook version` and `runbook build` with a real engine and a real registry.
 
+mod killed;
+
 use crate::docker::{docker, printed, project};
 use std::{
     fs,
@@ -15,6 +17,8 @@ use tempfile::TempDir;
 struct Registry {
     program: Child,
     address: String,
+    /// Where it keeps what it is given.
+    images: PathBuf,
     docker: PathBuf,
 }
 
@@ -34,8 +38,6 @@ impl Registry {
         );
         let docker = folder.join("docker");
         fs::create_dir(&docker).unwrap();
-        fs::write(docker.join("config.json"), format!(r#"{{"auths": {{"{address}": {{"auth": "{LOGIN}"}}}}}}"#))
-            .unwrap();
         fs::write(folder.join("htpasswd"), format!("ada:{HASH}\n")).unwrap();
         fs::write(folder.join("registry.yml"), config).unwrap();
         let program = Command::new("docker-registry")
@@ -49,7 +51,15 @@ impl Registry {
             assert!(start.elapsed() < Duration::from_secs(30), "docker-registry does not listen");
             thread::sleep(Duration::from_millis(20));
         }
-        Self { program, address, docker }
+        let registry = Self { program, address, images, docker };
+        registry.is_logged_in_to(&registry.address);
+        registry
+    }
+
+    /// The login is for this address.
+    fn is_logged_in_to(&self, address: &str) {
+        let auths = format!(r#"{{"auths": {{"{address}": {{"auth": "{LOGIN}"}}}}}}"#);
+        fs::write(self.docker.join("config.json"), auths).unwrap();
     }
 }
 
@@ -60,28 +70,24 @@ impl Drop for Registry {
     }
 }
 
-/// A project of one small service, with a bare repository beside it.
+/// A project of small services, with a bare repository beside it.
 struct Released {
     folder: TempDir,
     docker: PathBuf,
 }
 
 impl Released {
-    fn new(Registry { address: registry, docker, .. }: &Registry) -> Self {
-        let this = Self { folder: tempfile::tempdir().unwrap(), docker: docker.clone() };
-        fs::create_dir(this.path().join("services")).unwrap();
-        this.write("README.md", "Small.\n");
-        this.write(
-            "services/Dockerfile",
-            "FROM scratch\nARG VERSION=1.2.3\nARG REVISION=unknown\nCOPY README.md /\nLABEL org.opencontainers.image.revision=\"$REVISION\"\n",
-        );
-        this.write(
-            "runbook.toml",
-            &format!(
-                "[environments.production]\nurl = \"https://x\"\nregistry = \"{registry}/team\"\n\
-                 [services.small-service]\nimage = \"api-platform/small-service\"\ndockerfile = \"services/Dockerfile\"\n"
-            ),
-        );
+    fn new(Registry { address, docker, .. }: &Registry) -> Self {
+        Self::of(&["small"], address, docker)
+    }
+
+    fn of(services: &[&str], registry: &str, docker: &Path) -> Self {
+        let this = Self { folder: tempfile::tempdir().unwrap(), docker: docker.to_owned() };
+        let mut file = format!("[environments.production]\nurl = \"https://x\"\nregistry = \"{registry}/team\"\n");
+        for service in services {
+            file += &this.service(service);
+        }
+        this.write("runbook.toml", &file);
         let origin = this.folder.path().join("origin.git").display().to_string();
         this.git(&["init", "--quiet", "--bare", "--initial-branch=main", &origin]);
         this.git(&["init", "--quiet", "--initial-branch=main"]);
@@ -93,6 +99,19 @@ impl Released {
         this.git(&["commit", "--quiet", "--allow-empty", "--message", "fix: smaller"]);
         this.git(&["push", "--quiet", "--tags", "origin", "main"]);
         this
+    }
+
+    /// Writes its folder; what `runbook.toml` says of it.
+    fn service(&self, name: &str) -> String {
+        fs::create_dir_all(self.path().join("services").join(name)).unwrap();
+        fs::write(self.path().join(format!("services/{name}/program")), noise(name)).unwrap();
+        let dockerfile = format!("services/{name}/Dockerfile");
+        let lines = format!(
+            "FROM scratch\nARG VERSION=1.2.3\nARG REVISION=unknown\nCOPY services/{name}/program /\n\
+             LABEL org.opencontainers.image.revision=\"$REVISION\"\n"
+        );
+        self.write(&dockerfile, &lines);
+        format!("[services.{name}-service]\nimage = \"api-platform/{name}-service\"\ndockerfile = \"{dockerfile}\"\n")
     }
 
     fn path(&self) -> &Path {
@@ -124,10 +143,29 @@ impl Released {
     }
 
     fn runbook(&self, words: &[&str]) -> Output {
+        self.line(words).output().unwrap()
+    }
+
+    /// `cargo run` becomes what it runs: a signal to it is one to the program.
+    fn line(&self, words: &[&str]) -> Command {
         let mut cargo = self.command("cargo");
         cargo.args(["run", "--quiet", "--package", "runbook", "--manifest-path"]).arg(project().join("Cargo.toml"));
-        cargo.arg("--").args(words).output().unwrap()
+        cargo.arg("--").args(words);
+        cargo
     }
+}
+
+/// A megabyte that no compression makes smaller, and that is another one for each name.
+fn noise(name: &str) -> Vec<u8> {
+    let mut state = name.bytes().fold(0x9e37_79b9_7f4a_7c15_u64, |state, byte| state.rotate_left(8) ^ u64::from(byte));
+    let words = std::iter::repeat_with(|| {
+        // Marsaglia's xorshift64.
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    words.take(128 * 1024).flatten().collect()
 }
 
 /// On either stream.
@@ -178,7 +216,7 @@ fn an_image_of_another_commit_in_the_registry_is_never_overwritten() {
         "--build-arg",
         "REVISION=somebody",
         "-f",
-        &format!("{context}/services/Dockerfile"),
+        &format!("{context}/services/small/Dockerfile"),
         "-t",
         &image,
         &context,
