@@ -4,8 +4,9 @@ use crate::{Gate, NODE, given};
 use private_postgres::{Cluster, Programs, Purpose};
 use std::{
     fs::{self, Permissions},
+    io::{BufRead as _, BufReader, Write as _},
     os::unix::fs::PermissionsExt,
-    process::Command,
+    process::{Child, Command, Stdio},
 };
 use tempfile::TempDir;
 
@@ -68,11 +69,36 @@ impl Database {
 
     /// Runs a statement as the superuser; what it gave.
     pub fn sql(&self, database: &str, statement: &str) -> String {
-        let mut psql = Command::new(self.programs.program("psql"));
-        psql.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--command", statement]);
-        let output = psql.arg(self.cluster.url("postgres", database)).output().unwrap();
+        let output = self.psql(database).args(["--command", statement]).output().unwrap();
         assert!(output.status.success(), "{statement}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    fn psql(&self, database: &str) -> Command {
+        let mut psql = Command::new(self.programs.program("psql"));
+        psql.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align"]);
+        psql.args(["--dbname", &self.cluster.url("postgres", database)]);
+        psql
+    }
+
+    /// Runs a statement in a transaction that lasts as long as the session.
+    pub fn session(&self, database: &str, statement: &str) -> Session {
+        let mut psql = self.psql(database).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let stdin = psql.stdin.as_mut().unwrap();
+        writeln!(stdin, "BEGIN;\n{statement};\n\\echo begun").unwrap();
+        let mut lines = BufReader::new(psql.stdout.as_mut().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap() == "begun"), "{statement}");
+        Session(psql)
+    }
+}
+
+/// Somebody's psql, which ends when this is dropped.
+pub struct Session(Child);
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
     }
 }
 

@@ -16,13 +16,13 @@ mod load;
 mod operator;
 mod shell;
 
-pub use database::Database;
+pub use database::{Database, Session};
 pub use gate::Gate;
 pub use ingress::Ingress;
 pub use installation::{Installation, NAMESPACE, Tool};
 pub use kubectl::{Kubectl, until};
 pub use load::{Count, Load};
-pub use operator::Operator;
+pub use operator::{AtWork, Operator};
 pub use shell::{Said, Shell};
 
 /// What the stage that runs these tests put into the environment.

@@ -3,9 +3,9 @@
 use crate::{Installation, Said, given};
 use std::{
     fs,
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Lines},
     path::Path,
-    process::Command,
+    process::{Child, ChildStdout, Command},
 };
 use tempfile::TempDir;
 
@@ -92,23 +92,20 @@ database = {{ kind = "postgresql", url = {{ env = "READER_URL" }}, owner_url = {
     }
 
     /// Types one that is killed as soon as it has said something that `kills`; what it has said until then.
-    pub fn is_killed_at(&self, line: &str, mut kills: impl FnMut(&str) -> bool) -> String {
+    pub fn is_killed_at(&self, line: &str, kills: impl FnMut(&str) -> bool) -> String {
+        let mut at_work = self.starts(line);
+        at_work.says(kills);
+        at_work.child.kill().unwrap();
+        at_work.child.wait().unwrap();
+        at_work.said
+    }
+
+    /// Types one, and does not wait until it ends.
+    pub fn starts(&self, line: &str) -> AtWork {
+        // Of the shell there is nothing left: it becomes what was typed.
         let mut child = self.installation.shell.start(&self.there(&format!("exec {line}")));
-        let mut said = String::new();
-        let mut was_killed = false;
-        for heard in BufReader::new(child.stdout.take().unwrap()).lines() {
-            let heard = heard.unwrap();
-            said += &(heard.clone() + "\n");
-            if kills(&heard) {
-                // Of the shell there is nothing left: it became what was typed.
-                child.kill().unwrap();
-                was_killed = true;
-                break;
-            }
-        }
-        child.wait().unwrap();
-        assert!(was_killed, "{line} ended before it was killed: {said}");
-        said
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        AtWork { child, lines, said: String::new() }
     }
 
     /// Types one that must succeed; what it printed.
@@ -116,6 +113,47 @@ database = {{ kind = "postgresql", url = {{ env = "READER_URL" }}, owner_url = {
         let said = self.types(line);
         assert!(said.good, "{line}\n{}", said.text);
         said.text
+    }
+}
+
+/// A program that an operator has started.
+pub struct AtWork {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    said: String,
+}
+
+impl AtWork {
+    /// Waits until it says something that fits.
+    pub fn says(&mut self, mut fits: impl FnMut(&str) -> bool) {
+        for heard in self.lines.by_ref() {
+            let heard = heard.unwrap();
+            self.said += &(heard.clone() + "\n");
+            if fits(&heard) {
+                return;
+            }
+        }
+        panic!("it ended before it said that: {}", self.said);
+    }
+
+    /// It stands still, as on a machine that sleeps; what it has started goes on.
+    pub fn freezes(&self) {
+        self.signal("-STOP");
+    }
+
+    /// It goes on, and does not know how long it slept.
+    pub fn thaws(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        run(Command::new("kill").args([signal, &self.child.id().to_string()]));
+    }
+
+    /// Its exit code, and what it has said since it was last listened to.
+    pub fn ends(mut self) -> (Option<i32>, String) {
+        let rest: Vec<_> = self.lines.by_ref().map(Result::unwrap).collect();
+        (self.child.wait().unwrap().code(), rest.join("\n"))
     }
 }
 

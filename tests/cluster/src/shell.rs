@@ -21,6 +21,8 @@ pub struct Shell {
 pub struct Said {
     /// Whether the last line succeeded, and all before it.
     pub good: bool,
+    /// The exit code of the last; none: it was killed.
+    pub code: Option<i32>,
     /// Both streams, as they would be on a screen.
     pub text: String,
 }
@@ -54,7 +56,8 @@ impl Shell {
     /// Types lines; the first that fails ends them.
     pub fn try_lines(&self, lines: &str) -> Said {
         let output = self.command(lines).output().unwrap();
-        Said { good: output.status.success(), text: String::from_utf8_lossy(&output.stdout).into_owned() }
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        Said { good: output.status.success(), code: output.status.code(), text }
     }
 
     /// Types lines and waits for nothing; what they print can be read as it comes.

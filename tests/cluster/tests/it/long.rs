@@ -3,6 +3,7 @@
 mod doomed;
 mod helm4;
 mod killed;
+mod operators;
 
 use crate::faults::{SERVICES, Serving};
 use cluster_tests::{Installation, Kubectl, Load, given, until};
