@@ -233,6 +233,9 @@ impl<W: World, T: FnMut(&Told<'_>)> Walk<'_, W, T> {
         }
         if !step.does.is_question() {
             match world.check(step).await {
+                // Begun once, and now nobody can say how it stands, or somebody else has gone on from there: what is there
+                // may not be this run's to take back.
+                Err(trouble) if journal.has_begun(|begun| begun.id == step.id) => return Ok(Attempt::Refused(trouble)),
                 Err(trouble) => return Ok(Attempt::Failed(trouble)),
                 Ok(Standing::Present(_)) if was_done => {
                     tell(&Told::Before(step));

@@ -190,6 +190,20 @@ fn a_rollout_whose_lock_was_lost_is_gone_on_with_and_not_taken_back() {
 }
 
 #[test]
+fn what_was_begun_and_cannot_be_told_any_more_is_not_taken_back() {
+    let (folder, _) = deployment();
+    let mut world = Recorded { loses_lock_at: Some("4.3.upgrade".to_owned()), ..Recorded::default() };
+    let mut journal = Journal::open(folder.path(), RUN).unwrap();
+    execute(&mut journal, &mut world, &Stop::never(), |_| {}).now_or_never().unwrap().unwrap_err();
+    drop(journal);
+    // Somebody else has made the next revision.
+    (world.loses_lock_at, world.has_lost_lock) = (None, false);
+    world.unanswered.insert("4.3.upgrade".to_owned());
+    assert_eq!(go_on(folder.path(), &mut world), Some(Exit::Changed));
+    assert!(!Journal::open(folder.path(), RUN).unwrap().has_turned_back());
+}
+
+#[test]
 fn what_is_not_what_was_planned_any_more_is_neither_begun_nor_a_reason_to_go_back() {
     for (via, step) in [(Via::Helm, "4.3.upgrade"), (Via::Kubectl, "4.1.apply")] {
         let plan = plans::planned(Some(via), "1.2.4", &plans::observed()).unwrap();
