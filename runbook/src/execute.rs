@@ -254,19 +254,22 @@ impl<W: World, T: FnMut(&Told<'_>)> Walk<'_, W, T> {
         }
         journal.append(Event::Doing { step: step.id.clone() })?;
         tell(&Told::Begun(step));
-        match Self::carry_out(world, step).await {
-            Ok(evidence) => did(journal, tell, step, How::Applied, &evidence),
-            Err(trouble) => Ok(Attempt::Failed(trouble)),
+        let evidence = match world.apply(step).await {
+            Ok(evidence) => redact(&evidence, &[]),
+            Err(trouble) => return Ok(Attempt::Failed(trouble)),
+        };
+        if step.does.is_question() {
+            return did(journal, tell, step, How::Applied, &evidence);
         }
-    }
-
-    /// Does it, and looks whether it is there then.
-    async fn carry_out(world: &mut W, step: &Step) -> Result<String, Trouble> {
-        let evidence = redact(&world.apply(step).await?, &[]);
-        if !step.does.is_question() && world.check(step).await? == Standing::Absent {
-            return Err(Trouble { why: "it ended well, and what it should do is not there".to_owned(), evidence });
+        match world.check(step).await {
+            Ok(Standing::Present(_)) => did(journal, tell, step, How::Applied, &evidence),
+            Ok(Standing::Absent) => {
+                let why = "it ended well, and what it should do is not there".to_owned();
+                Ok(Attempt::Failed(Trouble { why, evidence }))
+            }
+            // It may be there, and may be good: that nobody can tell is no reason to take it back.
+            Err(trouble) => Ok(Attempt::Refused(trouble)),
         }
-        Ok(evidence)
     }
 }
 
@@ -276,9 +279,8 @@ fn is_stale(journal: &Journal, step: &Step) -> Result<bool, Failure> {
     if !step.does.is_backup() {
         return Ok(false);
     }
-    let done = journal.done();
-    let after = journal.plan()?.steps.iter().skip_while(|other| other.id != step.id).skip(1);
-    if after.filter(|later| !later.does.is_question()).any(|later| done.contains(later.id.as_str())) {
+    let after: Vec<_> = journal.plan()?.steps.iter().skip_while(|other| other.id != step.id).skip(1).collect();
+    if journal.has_begun(|begun| after.contains(&begun)) {
         return Ok(false);
     }
     let made = journal.entries().iter().rev().find_map(|entry| match &entry.event {

@@ -68,7 +68,9 @@ impl World for Live<'_> {
             Action::HelmUpgrade { release, version, revision, .. } => {
                 self.is_released(&release.name, version, *revision).await
             }
-            Action::HelmRollback { release, to, revision, .. } => self.is_rolled_back(release, *to, *revision).await,
+            Action::HelmRollback { release, to, revision, leaves, .. } => {
+                self.is_rolled_back(release, (*to, leaves.as_deref()), *revision).await
+            }
             Action::Apply { folder } => self.is_applied(&folder.path).await,
             Action::SetImage { service, image } | Action::Undo { service, image, .. } => {
                 self.has_image(service, image).await
@@ -78,8 +80,8 @@ impl World for Live<'_> {
     }
 
     async fn ready(&mut self, plan: &Plan, step: &Step) -> Result<(), Trouble> {
-        if let Action::HelmUpgrade { release, revision, .. } = &step.does
-            && self.is_left_pending(&release.name, *revision).await?
+        if let Action::HelmUpgrade { release, version, revision, .. } = &step.does
+            && self.is_left_pending(&release.name, version, *revision).await?
         {
             // What this run left unfinished is gone on with by helm's own memory of it.
             return Ok(());

@@ -71,6 +71,17 @@ impl Plan {
         self.steps.iter().any(|step| matches!(step.does, Action::HelmRollback { .. } | Action::Undo { .. }))
     }
 
+    /// The line that takes it back once its rollout was begun; none: nothing is there to go back to.
+    pub(crate) fn taken_back_by(&self) -> Option<String> {
+        self.back.first()?;
+        // By its number: whether helm made a revision for this plan, and so which one is the last before it, differs.
+        let to = self.back.iter().find_map(|step| match step.does {
+            Action::HelmRollback { to, .. } => Some(format!("--to {to}")),
+            _ => None,
+        });
+        Some(format!("runbook rollback {} {}", self.environment, to.as_deref().unwrap_or("--via kubectl")))
+    }
+
     /// By which of the document's ways.
     pub(crate) fn via(&self) -> Via {
         let is_by_kubectl =

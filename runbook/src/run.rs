@@ -237,10 +237,9 @@ pub(crate) async fn go_on(
     if let Ok(exit) = done {
         ending::remember(request, &client, &journal, exit, report).await;
     }
-    // The last lines are others' as well.
-    if let Some(copy) = &mut live.copy {
-        copy.send(&journal).await.unwrap_or_else(|failure| report.warn(&failure.to_string()));
-    }
+    // The last lines are others' as well, also where the cluster did not take some in between.
+    let sent = Copy::new(client.clone()).send(&journal).await;
+    sent.unwrap_or_else(|failure| report.warn(&failure.to_string()));
     if let Some(lock) = live.lock.take() {
         if is_left {
             leave(&lock).await;

@@ -143,11 +143,29 @@ async fn opened(place: &Place, request: &Request<'_>, client: &kube::Client, run
     } else {
         Journal::open(&folder, run)?
     };
+    if !is_untouched(journal.entries()) {
+        refuse_overtaken(request.name, client, &journal).await?;
+    }
     let mut journal = resumed(journal)?;
     if is_untouched(journal.entries()) {
         plan_anew(place, request, client, &mut journal).await?;
     }
     Ok(journal)
+}
+
+/// Refuses to go on where another run has changed the environment since: what is there is not this run's any more, to
+/// change or to take back.
+async fn refuse_overtaken(name: &str, client: &kube::Client, journal: &Journal) -> Result<(), Failure> {
+    let last = journal.entries().last().map(|entry| entry.at);
+    let others = journal::copy::runs(client, name).await?;
+    let has_changed_since = |(run, entries): &&(String, Vec<Entry>)| {
+        let changed = Summary::of(entries, false).and_then(|summary| summary.changed_last(entries));
+        run != journal.run() && changed > last
+    };
+    let Some((other, _)) = others.iter().find(has_changed_since) else { return Ok(()) };
+    Err(Failure::refused(format!("{other} has changed {name} since {} was interrupted", journal.run()))
+        .because("what it would change or take back now is another run's: look at both, and plan anew")
+        .cured_by(journal.plan()?.anew()))
 }
 
 /// Says who goes on with it, unless it is over.
@@ -177,4 +195,40 @@ async fn plan_anew(
     let version = version(&plan.version).map_err(Failure::refused)?;
     let planner = |request: &Request<'_>, observed: &_| plan::deploy(request, &version, observed);
     run::refuse_outlived(place, request, client, journal, (Some(&version), &planner)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{cluster::stand_in::StandIn, journal::Copy, plan::tests as plans};
+    use std::{path::Path, thread::sleep, time::Duration};
+
+    fn run(folder: &Path, name: &str, doing: &str) -> Journal {
+        let plan = plans::planned(None, "1.2.4", &plans::observed()).unwrap();
+        let mut journal = Journal::begin(folder, name, plans::began(name, plan)).unwrap();
+        journal.append(Event::Doing { step: doing.into() }).unwrap();
+        // Moments are written in milliseconds.
+        sleep(Duration::from_millis(5));
+        journal
+    }
+
+    #[tokio::test]
+    async fn what_another_run_has_changed_since_is_not_gone_on_with() {
+        let (cluster, folder) = (StandIn::start(), tempfile::tempdir().unwrap());
+        let client = cluster.client("ada").await;
+        let earlier = run(folder.path(), "20250117-130000-0000", "4.3.upgrade");
+        let ours = run(folder.path(), "20250117-140000-0000", "4.3.upgrade");
+        let asked = run(folder.path(), "20250117-150000-0000", "3.2.status");
+        for journal in [&earlier, &ours, &asked] {
+            Copy::new(client.clone()).send(journal).await.unwrap();
+        }
+        refuse_overtaken("production", &client, &ours).await.expect("nobody has changed anything since");
+        let mut later = asked;
+        later.append(Event::Doing { step: "3.5.up".into() }).unwrap();
+        Copy::new(client.clone()).send(&later).await.unwrap();
+        let refused = refuse_overtaken("production", &client, &ours).await.unwrap_err();
+        let expected = "20250117-150000-0000 has changed production since 20250117-140000-0000 was interrupted";
+        assert_eq!(refused.what, expected);
+        refuse_overtaken("production", &client, &later).await.expect("it is the last one");
+    }
 }

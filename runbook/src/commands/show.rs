@@ -70,8 +70,8 @@ fn page(summary: &Summary<'_>, entries: &[Entry], now: Timestamp) -> Page {
     if summary.state.can_be_resumed() {
         page.title("To go on");
         page.pair("resume", format!("runbook resume {}", summary.run));
-        if !summary.plan.is_build() {
-            page.pair("or go back", format!("runbook rollback {}", summary.plan.environment));
+        if let Some(line) = summary.plan.taken_back_by().filter(|_| summary.has_begun_to_roll_out(entries)) {
+            page.pair("or go back", line);
         }
     }
     page

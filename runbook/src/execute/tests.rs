@@ -204,6 +204,17 @@ fn what_was_begun_and_cannot_be_told_any_more_is_not_taken_back() {
 }
 
 #[test]
+fn what_was_done_and_cannot_be_seen_is_not_taken_back_and_is_found_later() {
+    let (folder, _) = deployment();
+    let mut world = Recorded { falls_silent_after: Some("4.3.upgrade".to_owned()), ..Recorded::default() };
+    assert_eq!(go_on(folder.path(), &mut world), Some(Exit::Changed));
+    assert!(!Journal::open(folder.path(), RUN).unwrap().has_turned_back());
+    world.unanswered.clear();
+    assert_eq!(go_on(folder.path(), &mut world), Some(Exit::Done));
+    assert!(world.done.values().all(|times| *times == 1), "{:?}", world.done);
+}
+
+#[test]
 fn what_is_not_what_was_planned_any_more_is_neither_begun_nor_a_reason_to_go_back() {
     for (via, step) in [(Via::Helm, "4.3.upgrade"), (Via::Kubectl, "4.1.apply")] {
         let plan = plans::planned(Some(via), "1.2.4", &plans::observed()).unwrap();
@@ -267,6 +278,18 @@ fn a_backup_that_has_become_old_is_made_again_before_migrations_are_applied_and_
         assert_eq!(go_on(folder.path(), &mut world), Some(Exit::Done));
         assert_eq!(1 + world.done.get(&backup).copied().unwrap_or_default(), expected, "{failing}");
     }
+}
+
+#[test]
+fn a_backup_is_not_made_again_of_what_may_be_migrated_already() {
+    let (folder, _) = deployment();
+    let mut world = Recorded { loses_lock_at: Some("3.5.up".to_owned()), ..Recorded::default() };
+    assert_eq!(go_on(folder.path(), &mut world), Some(Exit::Changed));
+    wait(folder.path(), SignedDuration::from_mins(61));
+    world.done.retain(|action, _| !action.contains("snapshot"));
+    (world.loses_lock_at, world.has_lost_lock) = (None, false);
+    assert_eq!(go_on(folder.path(), &mut world), Some(Exit::Done));
+    assert!(world.done.keys().all(|action| !action.contains("snapshot")), "{:?}", world.done);
 }
 
 #[test]

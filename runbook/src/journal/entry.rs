@@ -1,6 +1,9 @@
 //! The lines of a journal.
 
-use crate::{exit::Exit, plan::Plan};
+use crate::{
+    exit::Exit,
+    plan::{Plan, Step},
+};
 use aws_lc_rs::digest::{SHA256, digest};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -50,6 +53,17 @@ pub(crate) enum How {
     Applied,
     /// It was so already.
     Already,
+}
+
+/// When effects among these steps were begun that are `wanted`: they may have been done.
+pub(super) fn begun<'a>(
+    entries: &'a [Entry],
+    steps: &'a [Step],
+    wanted: impl Fn(&Step) -> bool + 'a,
+) -> impl Iterator<Item = Timestamp> + 'a {
+    let is_one = move |id: &str| steps.iter().any(|step| step.id == id && !step.does.is_question() && wanted(step));
+    let begun = move |entry: &&Entry| matches!(&entry.event, Event::Doing { step } if is_one(step));
+    entries.iter().filter(begun).map(|entry| entry.at)
 }
 
 impl Event {

@@ -1,9 +1,9 @@
 //! Journals on the disk.
 
-use super::{Entry, Event, evidence};
+use super::{Entry, Event, entry::begun, evidence};
 use crate::{
     failure::Failure,
-    plan::{OnFailure, Plan, Step},
+    plan::{Plan, Step},
     time,
 };
 use jiff::Timestamp;
@@ -161,15 +161,12 @@ impl Journal {
 
     /// Whether an effect of the plan was begun that is `wanted`: it may have been done.
     pub(crate) fn has_begun(&self, wanted: impl Fn(&Step) -> bool) -> bool {
-        let Ok(plan) = self.plan() else { return false };
-        let effects: Vec<_> = plan.steps.iter().filter(|step| !step.does.is_question() && wanted(step)).collect();
-        let is_one = |id: &str| effects.iter().any(|step| step.id == id);
-        self.entries.iter().any(|entry| matches!(&entry.event, Event::Doing { step } if is_one(step)))
+        self.plan().is_ok_and(|plan| begun(&self.entries, &plan.steps, wanted).next().is_some())
     }
 
     /// Whether a rollout was begun, which is what a way back takes back.
     pub(crate) fn has_begun_to_roll_out(&self) -> bool {
-        self.has_begun(|step| step.on_failure == OnFailure::GoBack)
+        self.has_begun(Step::is_taken_back)
     }
 
     /// Whether the way back was taken.

@@ -1,6 +1,6 @@
 //! A run in one line.
 
-use super::{Entry, Event, How};
+use super::{Entry, Event, How, entry::begun};
 use crate::{
     exit::Exit,
     plan::{Plan, Step},
@@ -56,6 +56,17 @@ impl<'a> Summary<'a> {
             last: last.at,
             state: State::of(entries, is_running),
         })
+    }
+
+    /// Whether a rollout was begun, which is what a way back takes back.
+    pub(crate) fn has_begun_to_roll_out(&self, entries: &[Entry]) -> bool {
+        begun(entries, &self.plan.steps, Step::is_taken_back).next().is_some()
+    }
+
+    /// When it last began to change something, on the way back as well.
+    pub(crate) fn changed_last(&self, entries: &[Entry]) -> Option<Timestamp> {
+        let all = [&self.plan.steps, &self.plan.back].map(|steps| begun(entries, steps, |_| true).last());
+        all.into_iter().flatten().max()
     }
 
     /// The first word of its command: `deploy`, `rollback`.

@@ -39,7 +39,15 @@ pub(crate) enum Action {
     /// A new revision of the release with the version.
     HelmUpgrade { release: Release, version: String, revision: u32, force_conflicts: bool },
     /// A new revision of the release, which is an older one once more.
-    HelmRollback { release: String, to: u32, version: String, revision: u32, force_conflicts: bool },
+    HelmRollback {
+        release: String,
+        to: u32,
+        version: String,
+        /// What this run may have deployed itself, and goes back from.
+        leaves: Option<String>,
+        revision: u32,
+        force_conflicts: bool,
+    },
     /// The manifests of a folder.
     Apply { folder: Pinned },
     /// The image of a service's container.

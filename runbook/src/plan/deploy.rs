@@ -28,7 +28,7 @@ pub(crate) fn deploy(request: &Request<'_>, version: &Version, observed: &Observ
     let back = match via {
         Via::Helm => {
             steps.extend(by_helm(request, &wanted, observed)?);
-            rollback::way_back_by_helm(request, observed)
+            rollback::way_back_by_helm(request, &wanted, observed)
         }
         Via::Kubectl => {
             steps.extend(kubectl::deploy(request, &wanted, observed)?);

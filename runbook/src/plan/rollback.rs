@@ -52,18 +52,24 @@ fn by_helm(request: &Request<'_>, to: Option<u32>, observed: &Observed) -> Resul
     let command = Helm(request.cluster).call(["history", RELEASE, "-n", &request.cluster.namespace]).literal();
     let does = Action::HelmHistory { release: RELEASE.to_owned() };
     let history = Step::new(Section::Rollback, "rollback.1.history", "Check deployment history", command, does);
-    let back = [helm_step(request, target, revision, force_conflicts(observed)?), kubectl::settle(request)];
+    let back = [helm_step(request, target, (revision, None), force_conflicts(observed)?), kubectl::settle(request)];
     let steps = std::iter::once(history).chain(heal).chain(back);
     Ok(plan(request, version, &format!(" --to {number}"), steps.collect(), observed))
 }
 
-/// Back to a revision, as the one with this number.
-fn helm_step(request: &Request<'_>, target: &Revision, revision: u32, force_conflicts: bool) -> Step {
+/// Back to a revision, as the one with this number or, when it leaves what this plan deploys, a later one.
+fn helm_step(
+    request: &Request<'_>,
+    target: &Revision,
+    (revision, leaves): (u32, Option<&str>),
+    force_conflicts: bool,
+) -> Step {
     let Revision { number, version, .. } = target;
     let title = format!("Rollback to revision {number}, which is {version}");
     let command = Helm(request.cluster).rollback(RELEASE, *number, force_conflicts).literal();
     let (release, to, version) = (RELEASE.to_owned(), *number, version.clone());
-    let does = Action::HelmRollback { release, to, version, revision, force_conflicts };
+    let does =
+        Action::HelmRollback { release, to, version, leaves: leaves.map(str::to_owned), revision, force_conflicts };
     Step::new(Section::Rollback, "rollback.2.helm", &title, command, does)
 }
 
@@ -138,12 +144,17 @@ fn no_target(request: &Request<'_>) -> Failure {
 /// # Errors
 ///
 /// Refused, with the ways out: after the deployment's migrations it could not start.
-pub(super) fn way_back_by_helm(request: &Request<'_>, observed: &Observed) -> Result<Vec<Step>, Failure> {
+pub(super) fn way_back_by_helm(
+    request: &Request<'_>,
+    version: &str,
+    observed: &Observed,
+) -> Result<Vec<Step>, Failure> {
     let Some(serving) = observed.helm.serving() else { return Ok(vec![]) };
     let candidate = Candidate { version: &serving.version, schema_needs: serving.schema_needs.as_deref() };
     gate::may_go_back(request.name, observed.schema.as_ref(), &candidate)?;
     // Whatever number the upgrade took, if it took one: any revision from now on that is this one again will do.
-    Ok(vec![helm_step(request, serving, observed.helm.next(), force_conflicts(observed)?), kubectl::settle(request)])
+    let back = helm_step(request, serving, (observed.helm.next(), Some(version)), force_conflicts(observed)?);
+    Ok(vec![back, kubectl::settle(request)])
 }
 
 /// A helm that waits for three Deployments one after the other, ten minutes each, is done by then.

@@ -21,6 +21,11 @@ pub(crate) struct Step {
 }
 
 impl Step {
+    /// Whether a way back takes it back.
+    pub(crate) fn is_taken_back(&self) -> bool {
+        self.on_failure == OnFailure::GoBack && !self.does.is_question()
+    }
+
     /// One that nothing takes back, and at whose failure everything stays as it is.
     pub(crate) fn new(section: Section, id: &str, title: &str, command: String, does: Action) -> Self {
         let (id, title) = (id.to_owned(), title.to_owned());

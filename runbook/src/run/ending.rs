@@ -23,8 +23,8 @@ pub(super) async fn missing_approvals(
     journal: &mut Journal,
 ) -> Result<Option<Failure>, Failure> {
     let wanted = request.environment.approvals;
-    // A way back waits for nobody.
-    if wanted == 0 || journal.plan()?.is_way_back() {
+    // A way back waits for nobody, and what was begun is finished.
+    if wanted == 0 || journal.plan()?.is_way_back() || journal.has_begun(|_| true) {
         return Ok(None);
     }
     let known = |journal: &Journal| -> BTreeSet<String> {
@@ -152,12 +152,11 @@ struct Next {
 
 fn next(journal: &Journal, plan: &Plan, exit: Exit) -> Next {
     let resume = matches!(exit, Exit::Changed | Exit::RollbackFailed | Exit::NeedsPerson);
-    let no_back = plan.no_back.as_ref().filter(|_| exit == Exit::Changed && journal.has_begun_to_roll_out());
-    // What would be gone back to from a way back is what was left.
-    let rollback = exit == Exit::Changed && !plan.is_way_back() && no_back.is_none();
+    let has_rolled_out = exit == Exit::Changed && journal.has_begun_to_roll_out();
+    let no_back = plan.no_back.as_ref().filter(|_| has_rolled_out);
     Next {
         resume: resume.then(|| format!("runbook resume {}", journal.run())),
-        rollback: rollback.then(|| format!("runbook rollback {}", plan.environment)),
+        rollback: has_rolled_out.then(|| plan.taken_back_by()).flatten(),
         ways_out: no_back.map(|NoBack { why, ways_out }| format!("{why}; {ways_out}")),
     }
 }
@@ -209,9 +208,11 @@ mod tests {
     #[test]
     fn where_no_older_version_could_start_the_ways_out_are_named_once_the_rollout_was_begun() {
         for (plan, step, expected) in [
-            (stranding(None), "3.5.up", (true, false)),
+            (stranding(None), "3.5.up", (false, false)),
             (stranding(None), "4.3.upgrade", (false, true)),
             (plans::planned(None, "1.2.4", &plans::observed()).unwrap(), "4.3.upgrade", (true, false)),
+            // What serves is what served before: there is nothing to take back.
+            (plans::planned(None, "1.2.4", &plans::observed()).unwrap(), "3.5.up", (false, false)),
         ] {
             let folder = tempfile::tempdir().unwrap();
             let run = "20250117-140000-0000";
