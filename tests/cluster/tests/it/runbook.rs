@@ -85,7 +85,9 @@ fn the_runbooks_lines_work_as_written_with_helm_4() {
     let transcript = go_through(Tool::Helm4, &[HELM, KUBECTL].concat());
     if std::env::var_os("UPDATE_PAGES").is_some() {
         let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/runbooks/transcript.md");
-        fs::write(page, transcript).unwrap();
+        // Of a line that was written over, as curl's progress is, a terminal shows what came last.
+        let shown: Vec<_> = transcript.lines().map(|line| line.rsplit('\r').next().unwrap_or_default()).collect();
+        fs::write(page, shown.join("\n") + "\n").unwrap();
     }
 }
 
