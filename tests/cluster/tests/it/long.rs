@@ -1,6 +1,7 @@
 //! What takes long: `cargo xtask test --stage cluster --long`.
 
 mod doomed;
+mod first;
 mod helm4;
 mod killed;
 mod operators;
