@@ -22,7 +22,7 @@ const SERVICE: &str = "auth-service";
 const LIMIT: Duration = Duration::from_mins(2);
 /// From a fact, and the patience that its rule has, until it is named.
 const AT_MOST: SignedDuration = SignedDuration::from_secs(5);
-const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../bench/results/doomed-rollouts-2026-11-25.md");
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../bench/results/doomed-rollouts-2026-12-01.md");
 
 /// How long helm and kubectl may take to say something: long for the page, and otherwise nobody waits for them.
 fn bound() -> Duration {
@@ -227,7 +227,7 @@ fn versions(installation: &Installation) -> String {
 /// The page.
 fn table(rows: &[Row], versions: &str) -> String {
     let mut page = format!(
-        "# Doomed rollouts, 2026-11-25
+        "# Doomed rollouts, 2026-12-01
 
 Seven rollouts that will never be done, made with the chart on a real cluster of one node, by the runbook's helm line with one thing wrong ({versions}). Looked at by `rollout::Watch` and, at the same time, by `helm upgrade --wait` and `kubectl rollout status`, both with a bound of {} s instead of the runbook's ten minutes: `> {} s` is no answer but the end of their time.
 
