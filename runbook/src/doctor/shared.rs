@@ -1,7 +1,10 @@
 //! What operators share: the namespace with locks, copies of journals, and what is remembered of environments.
 
 use super::{Finding, Group};
-use crate::cluster::{self, AskError, NAMESPACE, ask};
+use crate::{
+    cluster::{self, AskError, NAMESPACE, ask},
+    programs::kubectl::Kubectl,
+};
 use futures_util::future::join_all;
 use k8s_openapi::{
     api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec},
@@ -46,8 +49,8 @@ pub(super) async fn check(cluster: &Cluster) -> Finding {
             Ok(false) => missing.push(format!("{verb} {resource}")),
             Err(error) => {
                 let what = format!("what you may do in namespace {NAMESPACE} cannot be told: {error}");
-                let cure = format!("kubectl auth can-i --list -n {NAMESPACE} --context {}", cluster.context);
-                return Group::Cluster.failed(ID, what, WHY).cured_by(cure);
+                let question = Kubectl(cluster).call(["auth", "can-i", "--list", "-n", NAMESPACE]);
+                return Group::Cluster.failed(ID, what, WHY).cured_by(question.literal());
             }
         }
     }
@@ -65,20 +68,23 @@ async fn judge(missing: &[String], client: &Client, cluster: &Cluster) -> Findin
         Group::Cluster.failed(ID, what, WHY)
     };
     let whose = cluster::whoami(client).await.unwrap_or_else(|_| "WHO".to_owned());
-    finding.cured_by(cure(&cluster.context, &whose))
+    finding.cured_by(cure(cluster, &whose))
 }
 
 /// For an administrator. The role may be there already, for a colleague: the second line is needed all the same.
-fn cure(context: &str, whose: &str) -> String {
+fn cure(cluster: &Cluster, whose: &str) -> String {
     let verbs: BTreeSet<_> = RIGHTS.iter().map(|(verb, ..)| *verb).collect();
     let verbs = verbs.into_iter().collect::<Vec<_>>().join(",");
-    let of = format!("-n {NAMESPACE} --context {context}");
     // The name of a binding has no slash in it, and those of people may have.
     let binding = whose.replace(|char: char| !char.is_ascii_alphanumeric(), "-");
-    format!(
-        "kubectl create role runbook {of} --verb={verbs} --resource=leases.{LEASES},configmaps; \
-         kubectl create rolebinding runbook-{binding} {of} --role=runbook --user={whose}"
-    )
+    let (verbs, resources) = (format!("--verb={verbs}"), format!("--resource=leases.{LEASES},configmaps"));
+    let (binding, user) = (format!("runbook-{binding}"), format!("--user={whose}"));
+    let kubectl = Kubectl(cluster);
+    let lines = [
+        kubectl.call(["create", "role", "runbook", "-n", NAMESPACE, &verbs, &resources]),
+        kubectl.call(["create", "rolebinding", &binding, "-n", NAMESPACE, "--role=runbook", &user]),
+    ];
+    lines.map(|line| line.literal()).join("; ")
 }
 
 async fn is_allowed(client: &Client, (verb, group, resource): &(&str, &str, &str)) -> Result<bool, AskError> {

@@ -204,7 +204,8 @@ async fn missing_rights_and_keys_are_named_and_no_secret_is_shown() {
         "error: you may not get pods/log in namespace production",
         "error: in namespace runbook you may not update leases, create configmaps",
         "  why: every run takes its lock and writes its journal's copy there: none can begin",
-        "  cure: kubectl create role runbook -n runbook --context prod-us-east-1 --verb=create,delete,get,list,patch,update --resource=leases.coordination.k8s.io,configmaps; kubectl create rolebinding runbook-ada -n runbook --context prod-us-east-1 --role=runbook --user=ada",
+        "  cure: kubectl create role runbook -n runbook --verb=create,delete,get,list,patch,update --resource=leases.coordination.k8s.io,configmaps --context prod-us-east-1 --kubeconfig /",
+        "/config-prod; kubectl create rolebinding runbook-ada -n runbook --role=runbook --user=ada --context prod-us-east-1 --kubeconfig /",
         "error: secret api-secrets has no smtp-url",
     ] {
         assert!(said.out.contains(line), "{line}: {}", said.out);
