@@ -86,9 +86,9 @@ impl From<Failure> for Trouble {
 /// How an attempt at a step ended.
 enum Attempt {
     Done,
-    /// It was begun, or the world does not say how it stands.
+    /// It went wrong: the plan says what comes then.
     Failed(Trouble),
-    /// It was not begun: it is not what was planned.
+    /// It is not what was planned, or nobody can tell whether what this run began is there: nothing is taken back for it.
     Refused(Trouble),
 }
 
@@ -115,7 +115,7 @@ enum Walked {
     /// Because it was asked to.
     Stopped,
     Failed(OnFailure),
-    /// Before a step that is not what was planned.
+    /// As [`Attempt::Refused`].
     Refused,
 }
 

@@ -79,7 +79,7 @@ impl World for Images<'_> {
         Images::check(*self, &step.does).await
     }
 
-    /// A commit that is checked out does not change, and the first step asks for it.
+    /// Nothing is read from this folder but by a build, which itself asks whether the commit is still checked out.
     async fn ready(&mut self, _: &Plan, _: &Step) -> Result<(), Trouble> {
         Ok(())
     }

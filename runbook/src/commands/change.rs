@@ -154,7 +154,8 @@ async fn opened(place: &Place, request: &Request<'_>, client: &kube::Client, run
 }
 
 /// Refuses to go on where another run has changed the environment since: what is there is not this run's any more, to
-/// change or to take back.
+/// change or to take back. By the moments in both journals: two machines' clocks have to agree to half a minute, which is
+/// what a lock needs at least to go from one run to the next.
 async fn refuse_overtaken(name: &str, client: &kube::Client, journal: &Journal) -> Result<(), Failure> {
     let last = journal.entries().last().map(|entry| entry.at);
     let others = journal::copy::runs(client, name).await?;

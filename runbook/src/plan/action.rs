@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// One thing that is asked or done.
 ///
 /// An effect has a key in it (a snapshot's id, file names, a revision, a tag) by which the world tells whether it is
-/// there already. A question changes nothing, and is asked anew after every interruption.
+/// there already. A question changes nothing, and is asked anew after an interruption until it was answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
 pub(crate) enum Action {
