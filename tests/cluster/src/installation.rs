@@ -139,4 +139,18 @@ impl Installation {
             self.shell.try_lines(&format!("curl -sS https://{HOST}{path}")).text.contains(text)
         });
     }
+
+    /// Waits until no pod of another version is left. helm's `--wait` returns when the new ones are ready; the old ones
+    /// answer for some seconds more, by connections that stay open among others.
+    pub fn serves_alone(&self, version: &str) {
+        let tag = format!(":{version}");
+        crate::until(Duration::from_mins(2), &format!("pods of {version} alone"), || {
+            let pods = self.kubectl.list(&["pods", "--selector=app.kubernetes.io/instance=api-platform"]);
+            !pods.is_empty() && pods.iter().all(|pod| Self::image(pod).ends_with(&tag))
+        });
+    }
+
+    fn image(pod: &Value) -> &str {
+        pod["spec"]["containers"][0]["image"].as_str().unwrap()
+    }
 }

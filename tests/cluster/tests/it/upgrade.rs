@@ -30,11 +30,11 @@ fn an_upgrade_and_its_rollback_under_load_fail_no_request() {
         let smoke = scope.spawn(|| smoke_while(&installation.shell, &is_mixed));
         let mixed = While(&is_mixed);
         installation.shell.lines(&unlimited(&next));
-        installation.curl_until("/v1/health", &format!("\"version\":\"{next}\""));
+        installation.serves_alone(&next);
         while_upgrading = load.count();
         let left = LeftBehind::new(&installation);
         installation.shell.lines("helm rollback api-platform --namespace production --wait --timeout 5m");
-        installation.curl_until("/v1/health", &format!("\"version\":\"{}\"", given("EAP_TEST_VERSION")));
+        installation.serves_alone(&given("EAP_TEST_VERSION"));
         left.is_read(&installation);
         drop(mixed);
         smoke.join().unwrap()
