@@ -50,7 +50,7 @@ pub(super) fn way_back(request: &Request<'_>, observed: &Observed) -> Result<Vec
         let now = deployed.history.iter().find(|past| past.revision == deployed.revision);
         let schema_needs = now.and_then(|past| past.schema_needs.as_deref());
         let candidate = Candidate { version: deployed.version(), schema_needs };
-        gate::may_go_back(request.name, observed.schema.as_ref(), &candidate)?;
+        gate::may_go_back(&request.the_same_way(), observed.schema.as_ref(), &candidate)?;
         steps.push(undo_step(request, &name, deployed.revision, &deployed.image));
     }
     let settle = (!steps.is_empty()).then(|| settle(request));

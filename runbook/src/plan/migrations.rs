@@ -33,13 +33,13 @@ pub(super) fn steps(request: &Request<'_>, version: &str, observed: &Observed) -
     if schema.pending.is_empty() {
         return Ok(vec![before]);
     }
-    refuse_leaving_behind(request, version, schema)?;
+    let must_run = must_run(request, version, observed);
+    refuse_leaving_behind(request, version, schema, &must_run)?;
     refuse_without_owner(request, database, version)?;
     let pending: Vec<_> = schema.pending.iter().map(|file| file.name.clone()).collect();
     let files: Vec<_> = pending.iter().map(|name| format!("cat migrations/{name}")).collect();
     let does = Action::MigrationReview { commit: commit.clone(), pending: pending.clone() };
     let review = step("3.3.review", "Review pending migrations", files.join("\n"), does);
-    let must_run = must_run(request, version, observed);
     let does = Action::Migrate { commit: commit.clone(), pending, must_run };
     let up = step("3.5.up", "Apply migrations", "npm run migrate:up".to_owned(), does);
     let up = Step { undone_by: undone_by(&schema.pending), ..up };
@@ -82,18 +82,24 @@ fn backup(request: &Request<'_>, database: &Database) -> Step {
     step(id, title, command, Action::Dump { folder })
 }
 
-/// A contracting file ships in a later release than the code that stopped needing what it takes away.
-fn refuse_leaving_behind(request: &Request<'_>, version: &str, schema: &Schema) -> Result<(), Failure> {
-    let older = |oldest: &Version, version: &str| version.parse::<Version>().map_or(true, |version| version < *oldest);
+/// A contracting file ships in a later release than the code that stopped needing what it takes away: what runs, is
+/// deployed, or would be, can stand it. `platform migrate up` asks the same, but by then there is a backup.
+fn refuse_leaving_behind(
+    request: &Request<'_>,
+    version: &str,
+    schema: &Schema,
+    must_run: &[String],
+) -> Result<(), Failure> {
+    let is_older = |image: &&String, oldest: &Version| {
+        let version = image.rsplit(' ').next().unwrap_or_default();
+        version.parse::<Version>().map_or(true, |version| version < *oldest)
+    };
     for Migration { name, oldest_app, .. } in &schema.pending {
         let Some(oldest) = oldest_app else { continue };
-        let left = schema.running.iter().find(|running| older(oldest, running.rsplit(' ').next().unwrap_or_default()));
-        let left = left.cloned().or_else(|| older(oldest, version).then(|| version.to_owned()));
-        if let Some(left) = left {
-            return Err(Failure::refused(format!("{name} needs images of {oldest} or newer, and {left} runs or would"))
-                .because("it takes away what those still need: it belongs into a later release than the code that stopped needing it")
-                .cured_by(first(request, version, name, oldest)));
-        }
+        let Some(left) = schema.running.iter().chain(must_run).find(|image| is_older(image, oldest)) else { continue };
+        return Err(Failure::refused(format!("{name} needs images of {oldest} or newer, and {left} runs or would"))
+            .because("it takes away what those still need: it belongs into a later release than the code that stopped needing it")
+            .cured_by(first(request, version, name, oldest)));
     }
     Ok(())
 }

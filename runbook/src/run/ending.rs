@@ -208,8 +208,8 @@ mod tests {
     #[test]
     fn where_no_older_version_could_start_the_ways_out_are_named_once_the_rollout_was_begun() {
         for (plan, step, expected) in [
-            (stranding(None), "3.5.up", (false, false)),
-            (stranding(None), "4.3.upgrade", (false, true)),
+            (stranding(), "3.5.up", (false, false)),
+            (stranding(), "4.3.upgrade", (false, true)),
             (plans::planned(None, "1.2.4", &plans::observed()).unwrap(), "4.3.upgrade", (true, false)),
             // What serves is what served before: there is nothing to take back.
             (plans::planned(None, "1.2.4", &plans::observed()).unwrap(), "3.5.up", (false, false)),
