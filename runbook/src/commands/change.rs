@@ -65,23 +65,27 @@ pub(crate) async fn deploy(
 ) -> Result<Exit, Failure> {
     let file = place.file()?;
     let target = run::target(&file, &words.environment)?;
-    refuse_outside_window(target.name, target.environment, is_hotfix)?;
+    if !is_hotfix {
+        let request = target.request(&file, words, time::now());
+        let line = format!("runbook deploy {} --version {version}", request.the_same_way());
+        refuse_outside_window(target.name, target.environment, &line)?;
+    }
     let planner = |request: &Request<'_>, observed: &_| plan::deploy(request, version, observed);
     run::change(place, &file, words, Asked { version: Some(version), planner: &planner, stored, is_hotfix }).await
 }
 
-/// What opens it is a hotfix alone: a reason may have been given for something else.
-fn refuse_outside_window(name: &str, environment: &Environment, is_hotfix: bool) -> Result<(), Failure> {
+/// What opens it is a hotfix alone: a reason may have been given for something else. `line` is what was asked for.
+fn refuse_outside_window(name: &str, environment: &Environment, line: &str) -> Result<(), Failure> {
     let Some(window) = &environment.window else { return Ok(()) };
     let now = time::now();
     let span = window.current_or_next(now);
-    if is_hotfix || span.as_ref().is_some_and(|span| span.is_open(now)) {
+    if span.as_ref().is_some_and(|span| span.is_open(now)) {
         return Ok(());
     }
     let opens = span.map(|span| span.opens.strftime("%a %d %b %H:%M %Z").to_string());
     Err(Failure::refused(format!("{name} is deployed on {window}"))
         .because(opens.map_or("that never is".to_owned(), |opens| format!("next: {opens}")))
-        .cured_by(format!("runbook deploy {name} --version X.Y.Z --hotfix --reason \"WHY IT CANNOT WAIT\"")))
+        .cured_by(format!("{line} --hotfix --reason \"WHY IT CANNOT WAIT\"")))
 }
 
 /// Options 1 and 2.
@@ -112,8 +116,8 @@ pub(crate) async fn resume(place: &Place, run: &str, environment_name: Option<&s
     };
     let target = run::target(&file, &words.environment)?;
     if is_untouched(&entries) {
-        if !begun.plan.is_way_back() {
-            refuse_outside_window(target.name, target.environment, begun.is_hotfix)?;
+        if !begun.plan.is_way_back() && !begun.is_hotfix {
+            refuse_outside_window(target.name, target.environment, &begun.plan.command)?;
         }
         run::confirm(place, target.name, &words).await?;
     }
