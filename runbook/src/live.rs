@@ -65,11 +65,11 @@ impl World for Live<'_> {
             Action::Dump { folder } => self.has_dump(folder),
             Action::Migrate { pending, .. } => self.are_applied(pending).await,
             Action::HelmHeal { release, revision, .. } => self.is_healed(release, *revision).await,
-            Action::HelmUpgrade { release, version, revision, .. } => {
-                self.is_released(&release.name, version, *revision).await
+            Action::HelmUpgrade { release, version, numbers, .. } => {
+                self.is_released(&release.name, version, *numbers).await
             }
-            Action::HelmRollback { release, to, revision, leaves, .. } => {
-                self.is_rolled_back(release, (*to, leaves.as_deref()), *revision).await
+            Action::HelmRollback { release, to, numbers, leaves, .. } => {
+                self.is_rolled_back(release, (*to, leaves.as_deref()), *numbers).await
             }
             Action::Apply { folder } => self.is_applied(&folder.path).await,
             Action::SetImage { service, image } | Action::Undo { service, image, .. } => {
@@ -80,8 +80,8 @@ impl World for Live<'_> {
     }
 
     async fn ready(&mut self, plan: &Plan, step: &Step) -> Result<(), Trouble> {
-        if let Action::HelmUpgrade { release, version, revision, .. } = &step.does
-            && self.is_left_pending(&release.name, version, *revision).await?
+        if let Action::HelmUpgrade { release, version, numbers, .. } = &step.does
+            && self.left_pending(&release.name, version, *numbers).await?.is_some()
         {
             // What this run left unfinished is gone on with by helm's own memory of it.
             return Ok(());
@@ -98,8 +98,8 @@ impl World for Live<'_> {
             Action::Migrate { commit, pending, must_run } => self.migrate(commit, pending, must_run).await,
             Action::HelmLint { chart } => self.helm_lint(chart).await,
             Action::HelmTemplate { release, version } => self.helm_difference(release, version).await,
-            Action::HelmUpgrade { release, version, revision, force_conflicts } => {
-                self.helm_upgrade(release, version, *revision, *force_conflicts).await
+            Action::HelmUpgrade { release, version, numbers, force_conflicts } => {
+                self.helm_upgrade(release, version, *numbers, *force_conflicts).await
             }
             Action::HelmHeal { release, to, force_conflicts, .. }
             | Action::HelmRollback { release, to, force_conflicts, .. } => {

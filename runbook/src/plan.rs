@@ -14,7 +14,7 @@ mod step;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub(crate) use action::{Action, Labelled, Pinned, Release};
+pub(crate) use action::{Action, Labelled, Numbers, Pinned, Release};
 pub(crate) use build::{BuildRequest, Built, build};
 pub(crate) use deploy::{CHART, RELEASE, deploy, verify};
 pub(crate) use rollback::rollback;

@@ -3,7 +3,7 @@
 use super::Live;
 use crate::{
     execute::{Standing, Trouble},
-    plan::Release,
+    plan::{Numbers, Release},
     programs::{
         helm,
         helm::{Helm, Listed},
@@ -36,17 +36,15 @@ impl Live<'_> {
 
     /// The newest revision is rolled out, is this version, and is not older than what was planned. One that failed is
     /// followed by another.
-    pub(super) async fn is_released(&self, release: &str, version: &str, planned: u32) -> Result<Standing, Trouble> {
-        let Some(newest) = self.newest(release).await? else { return Ok(Standing::Absent) };
-        let Listed { revision, status, .. } = newest;
-        if revision < planned || status != "deployed" {
-            return Ok(Standing::Absent);
-        }
-        let tag = self.tag(release, revision).await?;
-        if tag == version {
-            return Ok(Standing::Present(format!("revision {revision} is deployed: {version}")));
-        }
-        Err(anothers(revision, &tag))
+    pub(super) async fn is_released(
+        &self,
+        release: &str,
+        version: &str,
+        numbers: Numbers,
+    ) -> Result<Standing, Trouble> {
+        let newest = self.newest(release).await?.filter(|newest| newest.revision >= numbers.from);
+        let Some(newest) = newest.filter(|newest| newest.status == "deployed") else { return Ok(Standing::Absent) };
+        released(&newest, &self.tag(release, newest.revision).await?, version, numbers)
     }
 
     /// The newest revision is rolled out, came after the plan, and is that older one once more: helm says which. `leaves`
@@ -55,11 +53,11 @@ impl Live<'_> {
         &self,
         release: &str,
         (to, leaves): (u32, Option<&str>),
-        planned: u32,
+        numbers: Numbers,
     ) -> Result<Standing, Trouble> {
-        let newest = self.newest(release).await?.filter(|newest| newest.revision >= planned);
+        let newest = self.newest(release).await?.filter(|newest| newest.revision >= numbers.from);
         let Some(newest) = newest.filter(|newest| newest.status == "deployed") else { return Ok(Standing::Absent) };
-        rolled_back(&newest, &self.tag(release, newest.revision).await?, to, leaves)
+        rolled_back(&newest, &self.tag(release, newest.revision).await?, (to, leaves), numbers)
     }
 
     pub(super) async fn helm_lint(&self, chart: &Path) -> Result<String, Trouble> {
@@ -84,14 +82,19 @@ impl Live<'_> {
         helm::set(version, self.request.repository().as_deref())
     }
 
-    /// Whether the newest revision has no end and is this run's, begun before it was interrupted: of this number or that
-    /// one once more, and with its version. Somebody else's is refused: they may be at it.
-    pub(super) async fn is_left_pending(&self, release: &str, version: &str, planned: u32) -> Result<bool, Trouble> {
-        let Some(pending) = self.newest(release).await?.filter(Listed::is_pending) else { return Ok(false) };
-        if is_own(&pending, &self.tag(release, pending.revision).await?, version, planned) {
-            return Ok(true);
-        }
-        Err(Trouble::new(format!("revision {} is {}, and is not this run's", pending.revision, pending.status)))
+    /// The revision that has no end and is this run's, begun before it was interrupted: the newest, or, where that is an
+    /// older one once more, the older one. Somebody else's is refused: they may be at it.
+    pub(super) async fn left_pending(
+        &self,
+        release: &str,
+        version: &str,
+        numbers: Numbers,
+    ) -> Result<Option<u32>, Trouble> {
+        let Some(pending) = self.newest(release).await?.filter(Listed::is_pending) else { return Ok(None) };
+        let own = own(&pending, &self.tag(release, pending.revision).await?, version, numbers);
+        own.map(Some).ok_or_else(|| {
+            Trouble::new(format!("revision {} is {}, and is not this run's", pending.revision, pending.status))
+        })
     }
 
     /// Which version a revision is.
@@ -105,13 +108,13 @@ impl Live<'_> {
         &self,
         release: &Release,
         version: &str,
-        planned: u32,
+        numbers: Numbers,
         force_conflicts: bool,
     ) -> Result<String, Trouble> {
-        if self.is_left_pending(&release.name, version, planned).await? {
+        if let Some(left) = self.left_pending(&release.name, version, numbers).await? {
             // Its own manifests are applied once more, and helm's memory gets its end.
-            self.report.note(&format!("revision {planned} has no end yet: it is gone on with"));
-            return self.helm_rollback(&release.name, planned, force_conflicts).await;
+            self.report.note(&format!("revision {left} has no end yet: it is gone on with"));
+            return self.helm_rollback(&release.name, left, force_conflicts).await;
         }
         let call = self.helm().upgrade(release, &self.set(version), force_conflicts).within(self.folder);
         self.beside_the_rollout(&call).await
@@ -126,19 +129,45 @@ fn anothers(revision: u32, tag: &str) -> Trouble {
     Trouble::new(format!("somebody else made revision {revision} meanwhile: {tag}"))
 }
 
-/// How a way back stands by a revision that is deployed with this tag, and came after the plan.
-fn rolled_back(newest: &Listed, tag: &str, to: u32, leaves: Option<&str>) -> Result<Standing, Trouble> {
+/// How an upgrade stands by a revision that is deployed with this tag, and came after the plan.
+fn released(newest: &Listed, tag: &str, version: &str, numbers: Numbers) -> Result<Standing, Trouble> {
     let revision = newest.revision;
-    if newest.description == format!("Rollback to {to}") {
-        return Ok(Standing::Present(format!("revision {revision} is {to} again")));
+    if tag == version {
+        return Ok(Standing::Present(format!("revision {revision} is deployed: {version}")));
     }
-    if leaves == Some(tag) { Ok(Standing::Absent) } else { Err(anothers(revision, tag)) }
+    if heals(newest, numbers) { Ok(Standing::Absent) } else { Err(anothers(revision, tag)) }
 }
 
-/// Whether a revision without an end, with this tag, is the planned one or, gone on with once before, that one again.
-fn is_own(pending: &Listed, tag: &str, version: &str, planned: u32) -> bool {
-    let has_its_number = pending.revision == planned || pending.description == format!("Rollback to {planned}");
-    has_its_number && tag == version
+/// How a way back stands by a revision that is deployed with this tag, and came after the plan.
+fn rolled_back(
+    newest: &Listed,
+    tag: &str,
+    (to, leaves): (u32, Option<&str>),
+    numbers: Numbers,
+) -> Result<Standing, Trouble> {
+    let revision = newest.revision;
+    if again(newest) == Some(to) {
+        return Ok(Standing::Present(format!("revision {revision} is {to} again")));
+    }
+    if leaves == Some(tag) || heals(newest, numbers) { Ok(Standing::Absent) } else { Err(anothers(revision, tag)) }
+}
+
+/// Which one it is once more, in helm's own words.
+fn again(listed: &Listed) -> Option<u32> {
+    listed.description.strip_prefix("Rollback to ")?.parse().ok()
+}
+
+/// Whether a run made it to heal helm, before the step that has these numbers.
+fn heals(listed: &Listed, numbers: Numbers) -> bool {
+    numbers.healed_to.is_some() && again(listed) == numbers.healed_to
+}
+
+/// Which revision an upgrade with these numbers made, if it is this one, which has this tag and no end: itself, or,
+/// gone on with once before, the older one that it is again.
+fn own(pending: &Listed, tag: &str, version: &str, numbers: Numbers) -> Option<u32> {
+    let number = again(pending).unwrap_or(pending.revision);
+    let has_its_number = number == numbers.from || (numbers.healed_to.is_some() && number > numbers.from);
+    (has_its_number && tag == version).then_some(number)
 }
 
 /// helm's manifests of a release have no hooks, and no comment that only says where a part came from.
@@ -158,29 +187,50 @@ mod tests {
         Listed { revision, status, updated: jiff::Timestamp::UNIX_EPOCH, description }
     }
 
+    const NUMBERS: Numbers = Numbers { from: 5, healed_to: None };
+
     #[test]
     fn a_way_back_takes_back_what_its_run_deployed_and_nothing_of_anybody_elses() {
-        let (back, upgraded) = (listed(6, "Rollback to 2"), listed(5, "Upgrade complete"));
-        assert!(matches!(rolled_back(&back, "1.2.3", 2, Some("1.2.4")), Ok(Standing::Present(_))));
-        assert_eq!(rolled_back(&upgraded, "1.2.4", 2, Some("1.2.4")).unwrap(), Standing::Absent);
-        let why = |leaves| rolled_back(&upgraded, "1.2.5", 2, leaves).unwrap_err().why;
+        let back = |newest, tag, leaves| rolled_back(&newest, tag, (2, leaves), NUMBERS);
+        let upgraded = || listed(5, "Upgrade complete");
+        assert!(matches!(back(listed(6, "Rollback to 2"), "1.2.3", Some("1.2.4")), Ok(Standing::Present(_))));
+        assert_eq!(back(upgraded(), "1.2.4", Some("1.2.4")).unwrap(), Standing::Absent);
         for leaves in [Some("1.2.4"), None] {
-            assert_eq!(why(leaves), "somebody else made revision 5 meanwhile: 1.2.5");
+            let why = back(upgraded(), "1.2.5", leaves).unwrap_err().why;
+            assert_eq!(why, "somebody else made revision 5 meanwhile: 1.2.5");
         }
-        assert!(rolled_back(&listed(6, "Rollback to 1"), "1.2.2", 2, None).is_err());
+        assert!(back(listed(6, "Rollback to 1"), "1.2.2", None).is_err());
     }
 
     #[test]
     fn what_has_no_end_is_gone_on_with_by_the_run_that_began_it_alone() {
         let typed = "Preparing upgrade";
         for (pending, tag, expected) in [
-            (listed(5, typed), "1.2.4", true),
-            (listed(6, "Rollback to 5"), "1.2.4", true),
-            (listed(5, typed), "1.2.5", false),
-            (listed(6, typed), "1.2.4", false),
-            (listed(6, "Rollback to 2"), "1.2.3", false),
+            (listed(5, typed), "1.2.4", Some(5)),
+            (listed(6, "Rollback to 5"), "1.2.4", Some(5)),
+            (listed(5, typed), "1.2.5", None),
+            (listed(6, typed), "1.2.4", None),
+            (listed(6, "Rollback to 2"), "1.2.3", None),
         ] {
-            assert_eq!(is_own(&pending, tag, "1.2.4", 5), expected, "{pending:?} {tag}");
+            assert_eq!(own(&pending, tag, "1.2.4", NUMBERS), expected, "{pending:?} {tag}");
+        }
+    }
+
+    /// Revision 3 was left without an end; it was to be healed by 4, and that was killed: 5 healed it.
+    #[test]
+    fn a_heal_that_took_two_revisions_is_this_runs_and_so_is_what_comes_after_it() {
+        let healed = listed(5, "Rollback to 2");
+        let numbers = Numbers { healed_to: Some(2), ..NUMBERS };
+        assert_eq!(released(&healed, "1.2.3", "1.2.4", numbers).unwrap(), Standing::Absent);
+        assert!(released(&healed, "1.2.3", "1.2.4", NUMBERS).is_err());
+        assert_eq!(rolled_back(&healed, "1.2.3", (1, None), numbers).unwrap(), Standing::Absent);
+        assert!(rolled_back(&healed, "1.2.3", (1, None), NUMBERS).is_err());
+        for (pending, tag, expected) in [
+            (listed(6, "Preparing upgrade"), "1.2.4", Some(6)),
+            (listed(7, "Rollback to 6"), "1.2.4", Some(6)),
+            (listed(6, "Preparing upgrade"), "1.2.5", None),
+        ] {
+            assert_eq!(own(&pending, tag, "1.2.4", numbers), expected, "{pending:?} {tag}");
         }
     }
 }

@@ -37,7 +37,7 @@ pub(crate) enum Action {
     /// A revision that helm left unfinished is finished, or taken back.
     HelmHeal { release: String, revision: u32, to: u32, force_conflicts: bool },
     /// A new revision of the release with the version.
-    HelmUpgrade { release: Release, version: String, revision: u32, force_conflicts: bool },
+    HelmUpgrade { release: Release, version: String, numbers: Numbers, force_conflicts: bool },
     /// A new revision of the release, which is an older one once more.
     HelmRollback {
         release: String,
@@ -45,7 +45,7 @@ pub(crate) enum Action {
         version: String,
         /// What this run may have deployed itself, and goes back from.
         leaves: Option<String>,
-        revision: u32,
+        numbers: Numbers,
         force_conflicts: bool,
     },
     /// The manifests of a folder.
@@ -72,6 +72,15 @@ pub(crate) enum Action {
     Metrics,
     /// Question: the smoke test, 8 of 8.
     Smoke,
+}
+
+/// By which helm's revisions are told apart: those of a run, and those of somebody else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Numbers {
+    /// The first that this step's can have.
+    pub(crate) from: u32,
+    /// What the run heals helm by before, which may take it more than one revision: it is interrupted like everything.
+    pub(crate) healed_to: Option<u32>,
 }
 
 /// How the commit gets into an image's label.

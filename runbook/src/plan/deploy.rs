@@ -121,7 +121,7 @@ fn by_helm(request: &Request<'_>, version: &str, observed: &Observed) -> Result<
     let set = helm::set(version, request.repository().as_deref());
     let force_conflicts = force_conflicts(observed)?;
     let heal = rollback::heal(request, observed)?;
-    let revision = observed.helm.next() + u32::from(heal.is_some());
+    let numbers = rollback::numbers(observed, heal.as_ref());
     let serving = observed.helm.serving();
     let step = |id, title, command, does| Step::new(Section::Deploy, id, title, command, does);
     let chart = Path::new(CHART).to_owned();
@@ -136,7 +136,7 @@ fn by_helm(request: &Request<'_>, version: &str, observed: &Observed) -> Result<
             "4.3.upgrade",
             "Deploy with rolling update strategy",
             helm.upgrade(&release, &set, force_conflicts).literal(),
-            Action::HelmUpgrade { release: release.clone(), version: version.to_owned(), revision, force_conflicts },
+            Action::HelmUpgrade { release: release.clone(), version: version.to_owned(), numbers, force_conflicts },
         )
     };
     Ok([lint, template].into_iter().chain(heal).chain([upgrade, rollout(request)]).collect())

@@ -1,7 +1,7 @@
 //! The way back: options 1 and 2 of the document's rollback.
 
 use super::{
-    Action, Plan, Section, Step,
+    Action, Numbers, Plan, Section, Step,
     deploy::{RELEASE, force_conflicts, from, verify},
     gate::{self, Candidate},
     kubectl,
@@ -48,20 +48,26 @@ fn by_helm(request: &Request<'_>, to: Option<u32>, observed: &Observed) -> Resul
         gate::may_run(request.name, schema, &Candidate { version, schema_needs: schema_needs.as_deref() })?;
     }
     let heal = heal(request, observed)?;
-    let revision = observed.helm.next() + u32::from(heal.is_some());
+    let numbers = numbers(observed, heal.as_ref());
     let command = Helm(request.cluster).call(["history", RELEASE, "-n", &request.cluster.namespace]).literal();
     let does = Action::HelmHistory { release: RELEASE.to_owned() };
     let history = Step::new(Section::Rollback, "rollback.1.history", "Check deployment history", command, does);
-    let back = [helm_step(request, target, (revision, None), force_conflicts(observed)?), kubectl::settle(request)];
+    let back = [helm_step(request, target, (numbers, None), force_conflicts(observed)?), kubectl::settle(request)];
     let steps = std::iter::once(history).chain(heal).chain(back);
     Ok(plan(request, version, &format!(" --to {number}"), steps.collect(), observed))
 }
 
-/// Back to a revision, as the one with this number or, when it leaves what this plan deploys, a later one.
+/// What the revision after the plan is known by, and after what heals helm first.
+pub(super) fn numbers(observed: &Observed, heal: Option<&Step>) -> Numbers {
+    let healed_to = heal.and_then(|step| if let Action::HelmHeal { to, .. } = step.does { Some(to) } else { None });
+    Numbers { from: observed.helm.next() + u32::from(heal.is_some()), healed_to }
+}
+
+/// Back to a revision, by one with these numbers; it may leave what this plan deploys.
 fn helm_step(
     request: &Request<'_>,
     target: &Revision,
-    (revision, leaves): (u32, Option<&str>),
+    (numbers, leaves): (Numbers, Option<&str>),
     force_conflicts: bool,
 ) -> Step {
     let Revision { number, version, .. } = target;
@@ -69,7 +75,7 @@ fn helm_step(
     let command = Helm(request.cluster).rollback(RELEASE, *number, force_conflicts).literal();
     let (release, to, version) = (RELEASE.to_owned(), *number, version.clone());
     let does =
-        Action::HelmRollback { release, to, version, leaves: leaves.map(str::to_owned), revision, force_conflicts };
+        Action::HelmRollback { release, to, version, leaves: leaves.map(str::to_owned), numbers, force_conflicts };
     Step::new(Section::Rollback, "rollback.2.helm", &title, command, does)
 }
 
@@ -153,7 +159,8 @@ pub(super) fn way_back_by_helm(
     let candidate = Candidate { version: &serving.version, schema_needs: serving.schema_needs.as_deref() };
     gate::may_go_back(request.name, observed.schema.as_ref(), &candidate)?;
     // Whatever number the upgrade took, if it took one: any revision from now on that is this one again will do.
-    let back = helm_step(request, serving, (observed.helm.next(), Some(version)), force_conflicts(observed)?);
+    let numbers = numbers(observed, None);
+    let back = helm_step(request, serving, (numbers, Some(version)), force_conflicts(observed)?);
     Ok(vec![back, kubectl::settle(request)])
 }
 
@@ -161,7 +168,7 @@ pub(super) fn way_back_by_helm(
 const LONGEST: SignedDuration = SignedDuration::from_mins(30);
 
 /// helm was killed in the middle, and refuses everything until its last revision has an end. It is taken back to what
-/// serves, and nothing of helm's memory is deleted. No other run is at it, or this one would not have the lock; a helm
+/// serves, or gone on with where the schema has left that behind, and nothing of helm's memory is deleted. No other run is at it, or this one would not have the lock; a helm
 /// that somebody typed may be, until it is too old or somebody says that it is not.
 pub(super) fn heal(request: &Request<'_>, observed: &Observed) -> Result<Option<Step>, Failure> {
     let Some(pending) = observed.helm.newest().filter(|newest| newest.is_pending()) else { return Ok(None) };
@@ -177,8 +184,18 @@ pub(super) fn heal(request: &Request<'_>, observed: &Observed) -> Result<Option<
             .because("two helms at one release leave it in pieces; a run of this tool that was interrupted is gone on with by runbook resume RUN")
             .cured_by("… --reason \"THAT HELM IS GONE\""));
     }
-    let title = format!("Revision {number} is {status}, and whoever began it is gone: back to {}", serving.number);
-    let (force_conflicts, to) = (force_conflicts(observed)?, serving.number);
+    let can_start = |revision: &Revision| {
+        let candidate = Candidate { version: &revision.version, schema_needs: revision.schema_needs.as_deref() };
+        observed.schema.as_ref().is_none_or(|schema| gate::may_run(request.name, schema, &candidate).is_ok())
+    };
+    let serves = serving.number;
+    let (to, how) = if can_start(serving) || !can_start(pending) {
+        (serves, format!("back to {serves}"))
+    } else {
+        (number, format!("on with it, as {serves} could not start any more"))
+    };
+    let title = format!("Revision {number} is {status}, and whoever began it is gone: {how}");
+    let force_conflicts = force_conflicts(observed)?;
     let command = Helm(request.cluster).rollback(RELEASE, to, force_conflicts).literal();
     let does = Action::HelmHeal { release: RELEASE.to_owned(), revision: number, to, force_conflicts };
     Ok(Some(Step::new(Section::Deploy, "4.heal", &title, command, does)))

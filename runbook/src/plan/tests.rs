@@ -1,5 +1,6 @@
 //! Plans by snapshot, without a cluster.
 
+mod heal;
 pub(crate) mod way_back;
 mod ways_out;
 
@@ -191,36 +192,6 @@ fn a_first_deployment_has_no_way_back_and_says_so() {
     let plan = planned(None, "1.2.4", &first).unwrap();
     assert!(plan.back.is_empty() && plan.notices.iter().any(|notice| notice.starts_with("a first deployment")));
     assert_eq!(rolled_back(None, None, &first).unwrap_err().to_string(), "nothing is deployed in production");
-}
-
-#[test]
-fn what_helm_left_unfinished_is_healed_first_and_numbers_count_on() {
-    let mut observed = observed();
-    observed.helm.revisions.push(revision(3, "pending-upgrade", "1.2.4"));
-    let plan = planned(None, "1.2.4", &observed).unwrap();
-    let ids: Vec<_> = plan.steps.iter().map(|step| step.id.as_str()).filter(|id| id.starts_with('4')).collect();
-    assert_eq!(ids, ["4.2.lint", "4.2.template", "4.heal", "4.3.upgrade", "4.4.rollout"]);
-    let numbers: Vec<_> = plan.steps.iter().chain(&plan.back).filter_map(number).collect();
-    assert_eq!(numbers, [5, 4], "3 is unfinished, 4 heals it, 5 upgrades; the way back is any from 4 on");
-}
-
-#[test]
-fn what_helm_may_still_be_at_is_left_alone_unless_somebody_says_that_it_is_not() {
-    let mut observed = observed();
-    let updated = "2025-01-17T13:50:00Z".parse().unwrap();
-    observed.helm.revisions.push(Revision { updated, ..revision(3, "pending-upgrade", "1.2.4") });
-    let refused = planned(None, "1.2.4", &observed).unwrap_err();
-    insta::assert_snapshot!(refused, @"revision 3 is pending-upgrade since 10 min: a helm may still be at it");
-    let (file, wanted) = (file(), Version::new(1, 2, 4));
-    let request = Request { reason: Some("its machine is off"), ..request(&file, None) };
-    deploy(&request, &wanted, &observed).unwrap();
-}
-
-fn number(step: &super::Step) -> Option<u32> {
-    match &step.does {
-        super::Action::HelmUpgrade { revision, .. } | super::Action::HelmRollback { revision, .. } => Some(*revision),
-        _ => None,
-    }
 }
 
 #[test]

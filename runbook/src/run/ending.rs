@@ -67,7 +67,7 @@ pub(super) async fn remember(
         return;
     }
     let revision = plan.steps.iter().find_map(|step| match step.does {
-        Action::HelmUpgrade { revision, .. } | Action::HelmRollback { revision, .. } => Some(revision),
+        Action::HelmUpgrade { numbers, .. } | Action::HelmRollback { numbers, .. } => Some(numbers.from),
         _ => None,
     });
     if let Some(revision) = revision {
