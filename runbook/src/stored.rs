@@ -33,5 +33,9 @@ pub(crate) fn read(project: &Path, hash: &str) -> Result<Stored, Failure> {
     }
     let text = fs::read(project.join(FOLDER).join(format!("{hash}.json"))).map_err(|_| missing())?;
     let stored = serde_json::from_slice::<Stored>(&text).ok().filter(|stored| stored.plan.hash() == hash);
-    stored.ok_or_else(|| Failure::refused(format!("the file of the plan {hash} was changed")))
+    stored.ok_or_else(|| {
+        Failure::refused(format!("the file of the plan {hash} is not what `runbook plan` wrote"))
+            .because("it was changed, or another version of runbook wrote it")
+            .cured_by("runbook plan ENV --version X.Y.Z")
+    })
 }

@@ -75,18 +75,66 @@ impl Event {
 impl Entry {
     pub(crate) fn new(at: Timestamp, event: Event, before: &str) -> Self {
         let mut entry = Self { at, event, before: before.to_owned(), hash: String::new() };
-        entry.hash = entry.sum();
+        entry.hash = sum(&serde_json::to_vec(&entry).unwrap_or_default());
         entry
     }
+}
 
-    /// Whether it is what was written, after what was written before.
-    pub(crate) fn follows(&self, before: &str) -> bool {
-        self.before == before && self.hash == self.sum()
+/// Whether a line is what was written after the line with the hash `before`. Of its text alone: whatever version of this
+/// program wrote it, and whether this one knows what is in it or not.
+pub(super) fn follows(line: &str, before: &str) -> bool {
+    let signed = || line.strip_suffix("\"}")?.rsplit_once("\"hash\":\"");
+    let Some((text, hash)) = signed() else { return false };
+    let is_after = text.ends_with(&format!("\"before\":\"{before}\","));
+    is_after && hash == sum(format!("{text}\"hash\":\"\"}}").as_bytes())
+}
+
+fn sum(unsigned: &[u8]) -> String {
+    hex::encode(digest(&SHA256, unsigned))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::file::read;
+
+    const RUN: &str = "20250117-140000-0000";
+
+    /// Lines of events as they are in a file, each after the one before.
+    fn lines(events: &[&str]) -> String {
+        let mut before = String::new();
+        let line = |event: &&str| {
+            let unsigned = format!(r#"{{"at":"2025-01-17T14:00:00Z",{event},"before":"{before}","hash":""}}"#);
+            before = sum(unsigned.as_bytes());
+            format!("{}{before}\"}}\n", unsigned.strip_suffix("\"}").unwrap())
+        };
+        events.iter().map(line).collect()
     }
 
-    fn sum(&self) -> String {
-        let unsigned = Self { hash: String::new(), ..self.clone() };
-        let text = serde_json::to_vec(&unsigned).unwrap_or_default();
-        hex::encode(digest(&SHA256, &text))
+    #[test]
+    fn what_is_written_is_read_and_no_byte_of_it_can_be_another() {
+        let first = Entry::new("2025-01-17T14:00:00Z".parse().unwrap(), Event::Resumed { by: "ada".into() }, "");
+        let second = Entry::new(first.at, Event::TurnedBack, &first.hash);
+        let text = [&first, &second].map(|entry| serde_json::to_string(entry).unwrap() + "\n").concat();
+        assert_eq!(text, lines(&[r#""event":"resumed","by":"ada""#, r#""event":"turned_back""#]));
+        assert_eq!(read(RUN, &text).unwrap(), [first, second]);
+        for place in 0..text.len() {
+            let mut bytes = text.clone().into_bytes();
+            // A line that is cut in two is no line either; the last line's end is what `whole` asks for.
+            bytes[place] = if bytes[place] == b'x' { b'y' } else { b'x' };
+            let is_last = place == text.len() - 1;
+            let changed = String::from_utf8(bytes).unwrap();
+            assert!(is_last || read(RUN, &changed).is_err(), "{place}: {changed}");
+        }
+    }
+
+    #[test]
+    fn what_another_version_wrote_is_not_taken_for_changed() {
+        let more = lines(&[r#""event":"resumed","by":"ada","from":"a laptop""#, r#""event":"turned_back""#]);
+        assert_eq!(read(RUN, &more).unwrap().len(), 2, "it knows everything that this one wants to know");
+        let other = read(RUN, &lines(&[r#""event":"turned_back""#, r#""event":"watched""#])).unwrap_err();
+        let said = "the journal of 20250117-140000-0000 was written by another version of runbook than this one";
+        assert_eq!(other.what, said);
+        assert!(other.why.unwrap().starts_with("line 2 is whole, and this one does not know what is in it: unknown"));
     }
 }

@@ -1,6 +1,10 @@
 //! Journals on the disk.
 
-use super::{Entry, Event, entry::begun, evidence};
+use super::{
+    Entry, Event,
+    entry::{begun, follows},
+    evidence,
+};
 use crate::{
     failure::Failure,
     plan::{Plan, Step},
@@ -188,17 +192,22 @@ pub(super) fn path(folder: &Path, run: &str) -> PathBuf {
     folder.join(format!("{run}.jsonl"))
 }
 
+/// It has its hash, so somebody's `runbook` wrote it.
+fn unknown(run: &str, line: usize, error: &serde_json::Error) -> Failure {
+    Failure::refused(format!("the journal of {run} was written by another version of runbook than this one"))
+        .because(format!("line {line} is whole, and this one does not know what is in it: {error}"))
+        .cured_by(format!("runbook resume {run}    # by the version that began it"))
+}
+
 /// Whole lines, each of which follows the one before.
 pub(super) fn read(run: &str, text: &str) -> Result<Vec<Entry>, Failure> {
     let mut entries: Vec<Entry> = vec![];
     for (number, line) in text.lines().enumerate() {
-        let entry = serde_json::from_str::<Entry>(line).ok();
-        let before = entries.last().map_or("", |entry| &entry.hash);
-        let Some(entry) = entry.filter(|entry| entry.follows(before)) else {
+        if !follows(line, entries.last().map_or("", |entry| &entry.hash)) {
             return Err(Failure::refused(format!("the journal of {run} was changed: line {}", number + 1))
                 .because("every line has the hash of those before it, and this one does not fit"));
-        };
-        entries.push(entry);
+        }
+        entries.push(serde_json::from_str(line).map_err(|error| unknown(run, number + 1, &error))?);
     }
     Ok(entries)
 }
