@@ -22,7 +22,7 @@ use crate::{
 use jiff::SignedDuration;
 
 /// A run that was interrupted for longer than that between its backup and what it is for makes another: going back to the
-/// first would lose what was written since.
+/// first would lose what was written since. So with an answer: what was so yesterday may not be so today.
 pub(crate) const FRESH: SignedDuration = SignedDuration::from_hours(1);
 
 /// What a plan is done to: the real one, or in tests one that records.
@@ -273,10 +273,10 @@ impl<W: World, T: FnMut(&Told<'_>)> Walk<'_, W, T> {
     }
 }
 
-/// Whether it is a backup that has become too old, and nothing was done on the strength of it. What this run did not make
-/// itself it asks the world about.
+/// Whether it is a backup or an answer that has become too old, and nothing was done on the strength of it. What this run
+/// did not make itself it asks the world about.
 fn is_stale(journal: &Journal, step: &Step) -> Result<bool, Failure> {
-    if !step.does.is_backup() {
+    if !step.does.is_backup() && !step.does.is_question() {
         return Ok(false);
     }
     let after: Vec<_> = journal.plan()?.steps.iter().skip_while(|other| other.id != step.id).skip(1).collect();

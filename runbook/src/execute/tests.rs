@@ -293,6 +293,21 @@ fn a_backup_is_not_made_again_of_what_may_be_migrated_already() {
 }
 
 #[test]
+fn an_old_answer_is_asked_for_again_unless_something_was_done_on_the_strength_of_it() {
+    for (minutes, expected) in [(59, [1, 1]), (61, [1, 2])] {
+        let (folder, _) = deployment();
+        let mut world = Recorded { failing: ["6.smoke".to_owned()].into(), ..Recorded::default() };
+        assert_eq!(go_on(folder.path(), &mut world), Some(Exit::Changed));
+        wait(folder.path(), SignedDuration::from_mins(minutes));
+        world.failing.clear();
+        assert_eq!(go_on(folder.path(), &mut world), Some(Exit::Done));
+        let journal = fs::read_to_string(folder.path().join(format!("{RUN}.jsonl"))).unwrap();
+        let answers = |step| journal.matches(&format!("\"did\",\"step\":\"{step}\"")).count();
+        assert_eq!(["4.2.template", "5.1.pods"].map(answers), expected, "after {minutes} min");
+    }
+}
+
+#[test]
 fn a_journal_that_was_changed_is_refused() {
     let (folder, _) = deployment();
     go_on(folder.path(), &mut Recorded::default()).unwrap();
