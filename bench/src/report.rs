@@ -140,7 +140,7 @@ pub(crate) fn machine(platform: &Path) -> String {
     };
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     format!(
-        "- {} × {}, {} of memory, Linux {}\n- {}, release build, pool of 5; fsync and synchronous_commit on, event log on, no request limits\n",
+        "- {} × {}, {} of memory, Linux {}\n- {}, release build, pool of 5; fsync on and commits that wait for it, event log on, no request limits\n",
         available_parallelism().map_or(1, usize::from),
         line("/proc/cpuinfo", "model name"),
         line("/proc/meminfo", "MemTotal"),

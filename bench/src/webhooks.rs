@@ -33,6 +33,9 @@ pub(crate) struct Webhooks {
     /// Seconds of each measurement
     #[arg(long, default_value_t = 10)]
     seconds: u64,
+    /// Rounds, of each of which the median is told
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
     /// Messages a second of the measurement of latency
     #[arg(long, default_value_t = 1_000)]
     rate: u64,
@@ -41,8 +44,20 @@ pub(crate) struct Webhooks {
     results: PathBuf,
 }
 
+/// What is put on the platform.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Load {
+    Flood { fan_out: usize },
+    Paced,
+}
+
+impl Load {
+    const ALL: [Self; 3] = [Self::Flood { fan_out: 1 }, Self::Paced, Self::Flood { fan_out: 5 }];
+}
+
 /// One measurement.
 struct Measured {
+    load: Load,
     what: String,
     messages: usize,
     /// Until the last was acknowledged, and until the last had arrived everywhere.
@@ -73,11 +88,12 @@ async fn measure(arguments: &Webhooks, folder: &Path) -> Result<Vec<Measured>> {
             bench.endpoint().await?;
             endpoints += 1;
         }
-        bench.flood(arguments.connections, Duration::from_secs(1), fan_out, "warm-up").await?;
-        let what = format!("as fast as it goes, fan-out {fan_out}");
-        all.push(bench.flood(arguments.connections, span, fan_out, &what).await?);
-        if fan_out == 1 {
-            all.push(bench.paced(arguments.rate, span).await?);
+        bench.flood(arguments.connections, Duration::from_secs(1), fan_out).await?;
+        for _ in 0..arguments.rounds {
+            all.push(bench.flood(arguments.connections, span, fan_out).await?);
+            if fan_out == 1 {
+                all.push(bench.paced(arguments.rate, span).await?);
+            }
         }
     }
     Ok(all)
@@ -120,7 +136,7 @@ impl Bench {
         Ok(self.database.query_one(bytes, &[]).await?.get(0))
     }
 
-    async fn flood(&mut self, connections: usize, span: Duration, fan_out: usize, what: &str) -> Result<Measured> {
+    async fn flood(&mut self, connections: usize, span: Duration, fan_out: usize) -> Result<Measured> {
         self.target.sign_in()?;
         let (before, wal, start, sent) = (self.target.cpu()?, self.wal().await?, Instant::now(), AtomicUsize::new(0));
         let each = (0..connections).map(async |_| {
@@ -133,7 +149,9 @@ impl Bench {
         });
         try_join_all(each).await?;
         let published = start.elapsed();
-        self.finish((what, sent.into_inner(), fan_out), (before, wal), (start, published)).await
+        let what = format!("as fast as it goes, fan-out {fan_out}");
+        let sent = (sent.into_inner(), fan_out);
+        self.finish((Load::Flood { fan_out }, what), sent, (before, wal), (start, published)).await
     }
 
     /// At a steady rate, each second in steps of ten milliseconds.
@@ -154,12 +172,13 @@ impl Bench {
         });
         try_join_all(each).await?;
         let (what, published) = (format!("{rate}/s, fan-out 1"), start.elapsed());
-        self.finish((&what, sent.into_inner(), 1), (before, wal), (start, published)).await
+        self.finish((Load::Paced, what), (sent.into_inner(), 1), (before, wal), (start, published)).await
     }
 
     async fn finish(
         &self,
-        (what, messages, fan_out): (&str, usize, usize),
+        (load, what): (Load, String),
+        (messages, fan_out): (usize, usize),
         (before, wal): (cpu::Spent, i64),
         (start, published): (Instant, Duration),
     ) -> Result<Measured> {
@@ -172,31 +191,67 @@ impl Bench {
         // The last results are written a moment after they arrived.
         sleep(Duration::from_millis(200)).await;
         let (cpu, wal_bytes) = ([before, self.target.cpu()?], self.wal().await? - wal);
-        let (what, latencies) = (what.to_owned(), self.sink.take());
-        Ok(Measured { what, messages, published, drained, latencies, cpu, wal_bytes })
+        let latencies = self.sink.take();
+        Ok(Measured { load, what, messages, published, drained, latencies, cpu, wal_bytes })
     }
 }
 
 impl Measured {
-    fn row(&self) -> String {
-        let messages = f64::from(u32::try_from(self.messages).unwrap_or(u32::MAX));
-        let percentile = |percent: usize| {
-            let place = (self.latencies.len() * percent / 100).min(self.latencies.len().saturating_sub(1));
-            self.latencies.get(place).map(|latency| latency.as_secs_f64() * 1e3).unwrap_or_default()
-        };
+    fn messages(&self) -> f64 {
+        f64::from(u32::try_from(self.messages).unwrap_or(u32::MAX))
+    }
+
+    /// Messages a second that have arrived.
+    fn rate(&self) -> f64 {
+        self.messages() / self.drained.as_secs_f64()
+    }
+
+    /// In milliseconds.
+    fn percentile(&self, percent: usize) -> f64 {
+        let place = (self.latencies.len() * percent / 100).min(self.latencies.len().saturating_sub(1));
+        self.latencies.get(place).map(|latency| latency.as_secs_f64() * 1e3).unwrap_or_default()
+    }
+
+    /// Of the platform and of PostgreSQL, in microseconds a message.
+    fn cpu(&self) -> [f64; 2] {
         let [before, after] = &self.cpu;
-        let wal = f64::from(i32::try_from(self.wal_bytes).unwrap_or(i32::MAX)) / messages;
+        [after.server - before.server, after.postgres - before.postgres].map(|spent| spent * 1e6 / self.messages())
+    }
+
+    fn row(&self) -> String {
+        let wal = f64::from(i32::try_from(self.wal_bytes).unwrap_or(i32::MAX)) / self.messages();
+        let [server, postgres] = self.cpu();
         format!(
-            "| {} | {:.0} | {:.0} | {:.1} | {:.1} | {:.0} | {:.0} | {wal:.0} |",
+            "| {} | {:.0} | {:.0} | {:.1} | {:.1} | {server:.0} | {postgres:.0} | {wal:.0} |",
             self.what,
-            messages / self.published.as_secs_f64(),
-            messages / self.drained.as_secs_f64(),
-            percentile(50),
-            percentile(99),
-            (after.server - before.server) * 1e6 / messages,
-            (after.postgres - before.postgres) * 1e6 / messages,
+            self.messages() / self.published.as_secs_f64(),
+            self.rate(),
+            self.percentile(50),
+            self.percentile(99),
         )
     }
+}
+
+/// The round in the middle, by rate; where that is given, by p99.
+fn median(measured: &[Measured], load: Load) -> Result<&Measured> {
+    let mut rounds: Vec<_> = measured.iter().filter(|measured| measured.load == load).collect();
+    let by = |one: &Measured| if load == Load::Paced { one.percentile(99) } else { one.rate() };
+    rounds.sort_by(|a, b| by(a).total_cmp(&by(b)));
+    rounds.get(rounds.len() / 2).copied().context("no round")
+}
+
+/// What was wanted, what was measured, and whether that is it.
+fn verdicts(measured: &[Measured]) -> Result<String> {
+    let (flood, paced) = (median(measured, Load::ALL[0])?, median(measured, Load::Paced)?);
+    let verdict = |is_reached| if is_reached { "reached" } else { "missed" };
+    let (rate, cpu, p99) = (flood.rate(), flood.cpu().iter().sum::<f64>(), paced.percentile(99));
+    Ok(format!(
+        "- {rate:.0} messages/s drained; aim 3,000/s: {}\n- {cpu:.0} µs of CPU a message; aim 500 µs: {}\n- p99 {p99:.1} ms at a \
+         steady rate; aim 100 ms at 1,000/s: {}\n",
+        verdict(rate >= 3_000.0),
+        verdict(cpu <= 500.0),
+        verdict(p99 <= 100.0),
+    ))
 }
 
 const HEAD: &str = "| load | published/s | drained/s | p50 ms | p99 ms | server CPU µs | PostgreSQL CPU µs | WAL bytes |\n|---|--:|--:|--:|--:|--:|--:|--:|\n";
@@ -204,18 +259,23 @@ const HEAD: &str = "| load | published/s | drained/s | p50 ms | p99 ms | server 
 /// Writes `webhooks-<date>.md`.
 fn write(arguments: &Webhooks, measured: &[Measured]) -> Result<PathBuf> {
     let date = Clock::system().now().to_string()[..10].to_owned();
-    let Webhooks { connections, seconds, .. } = arguments;
+    let Webhooks { connections, seconds, rounds, .. } = arguments;
     let mut page = format!(
         "# Webhooks, {date}\n\n`cargo xtask bench webhooks`\n\n\
-         {connections} connections, {seconds} s a measurement; load generator and receiver run on the same machine. \
-         Milliseconds are from the sending of a message to its receipt; CPU and WAL are of a message.\n\n{HEAD}"
+         {connections} connections, {seconds} s a measurement, {rounds} rounds; load generator and receiver run on the \
+         same machine. Milliseconds are from the sending of a message to its receipt; CPU and WAL are of a message. The \
+         table has the round in the middle: by rate, at a steady rate by p99.\n\n{HEAD}"
     );
-    for one in measured {
-        writeln!(page, "{}", one.row())?;
+    for load in Load::ALL {
+        writeln!(page, "{}", median(measured, load)?.row())?;
     }
-    page +=
-        "\n## The aims\n\nAt least 3,000 messages/s, at most 500 µs of CPU a message, p99 below 100 ms at 1,000/s.\n";
+    write!(page, "\n## Against the aims\n\n{}", verdicts(measured)?)?;
     write!(page, "\n## Machine and settings\n\n{}", crate::report::machine(&arguments.platform))?;
+    page += "- a message's commit waits for the disk; what is recorded of its deliveries does not (`synchronous_commit` off): \
+             one that is lost is a second delivery with the same `webhook-id`\n- one process, which wakes itself; several \
+             look for work every 100 ms\n";
+    write!(page, "\n## Every round\n\n{HEAD}")?;
+    measured.iter().try_for_each(|measured| writeln!(page, "{}", measured.row()))?;
     fs::create_dir_all(&arguments.results)?;
     let path = arguments.results.join(format!("webhooks-{date}.md"));
     fs::write(&path, page)?;
