@@ -29,6 +29,8 @@ const LINES_BEFORE: i64 = 1_000;
 /// So many kinds are noted, and so many characters of each: they lie in a ConfigMap, which has room for 1 MiB.
 const KINDS: usize = 1_000;
 const LENGTH: usize = 300;
+/// Of each log, in bytes: a line may have any length.
+const SIZE: i64 = 4 << 20;
 /// Logs that are read at the same time.
 const AT_ONCE: usize = 8;
 /// What a line says of its moment and its request, and not of what went wrong.
@@ -92,7 +94,12 @@ impl Live<'_> {
         pods.retain(|(_, pod)| image_id(pod).is_some());
         let logs = pods.iter().map(async |(service, pod)| {
             let name = pod.metadata.name.as_deref().unwrap_or_default();
-            let asked = LogParams { container: Some(service.clone()), tail_lines: Some(last), ..LogParams::default() };
+            let asked = LogParams {
+                container: Some(service.clone()),
+                tail_lines: Some(last),
+                limit_bytes: Some(SIZE),
+                ..LogParams::default()
+            };
             match ask(api.logs(name, &asked)).await {
                 Ok(text) => Ok((name, text)),
                 // It ended meanwhile.
