@@ -8,6 +8,8 @@ use std::{
     collections::BTreeMap,
     fmt::Write as _,
     fs,
+    io::{Read as _, Write as _},
+    os::unix::net::UnixStream,
     process::{Child, Command, Stdio},
     thread,
     time::Duration,
@@ -63,7 +65,7 @@ impl Ingress {
         nginx.current_dir(folder.path()).arg("-p").arg(folder.path()).args(["-e", "error.log", "-c", "nginx.conf"]);
         let nginx = Ended(nginx.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
         let control = folder.path().join("control.sock").display().to_string();
-        until(Duration::from_secs(10), "nginx", || fs::exists(&control).unwrap());
+        until(Duration::from_mins(1), "nginx", || fs::exists(&control).unwrap());
         let mut watch = Ended::command("kubectl");
         watch.args(["--namespace", NAMESPACE, "get", "endpointslices", "--watch", "--output-watch-events"]);
         let mut watch = Ended(watch.arg("--output=json").stdout(Stdio::piped()).spawn().unwrap());
@@ -166,10 +168,13 @@ fn tell(control: &str, slices: &BTreeMap<String, Value>, service: Option<&str>) 
         slices.values().filter(|slice| slice["metadata"]["labels"]["kubernetes.io/service-name"] == service);
     let addresses: Vec<_> = of_service.flat_map(ready).collect();
     let body = addresses.join(" ");
-    let mut curl = Command::new("curl");
-    curl.args(["--silent", "--show-error", "--fail", "--unix-socket", control, "--data-binary", &body]);
+    let length = body.len();
+    let request = format!("POST /{service} HTTP/1.0\r\nHost: control\r\nContent-Length: {length}\r\n\r\n{body}");
     // At the end of a test nginx is gone before the watch is.
-    let _ = curl.arg(format!("http://control/{service}")).stderr(Stdio::null()).status();
+    let _ = UnixStream::connect(control).and_then(|mut nginx| {
+        nginx.write_all(request.as_bytes())?;
+        nginx.read_to_end(&mut vec![])
+    });
 }
 
 /// `address:port` of a slice's ready endpoints, at its port `http`.

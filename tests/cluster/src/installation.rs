@@ -51,7 +51,7 @@ impl Installation {
     pub fn new(tool: Tool) -> Self {
         let kubectl = Kubectl::within(NAMESPACE);
         // What `runbook` remembers of the last one is nothing that this one did.
-        kubectl.run(&["delete", "namespace", NAMESPACE, "runbook", "--ignore-not-found", "--wait"]);
+        kubectl.run(&["delete", "namespace", NAMESPACE, "runbook", "--ignore-not-found", "--wait", "--timeout=5m"]);
         kubectl.run(&["create", "namespace", NAMESPACE]);
         kubectl.run(&["label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted"]);
         let certificates = certificates::make();
@@ -135,7 +135,7 @@ impl Installation {
 
     /// A curl of the shell, until it answers with this text.
     pub fn curl_until(&self, path: &str, text: &str) {
-        crate::until(Duration::from_secs(30), path, || {
+        crate::until(Duration::from_mins(1), path, || {
             self.shell.try_lines(&format!("curl -sS https://{HOST}{path}")).text.contains(text)
         });
     }
@@ -150,7 +150,8 @@ impl Installation {
         });
     }
 
-    fn image(pod: &Value) -> &str {
+    /// Of a pod's only container.
+    pub fn image(pod: &Value) -> &str {
         pod["spec"]["containers"][0]["image"].as_str().unwrap()
     }
 }

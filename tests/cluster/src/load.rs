@@ -24,8 +24,8 @@ use std::{
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::TlsConnector;
 
-/// An answer takes no longer than this, or the request failed.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// An answer takes no longer than this, or the request failed. What goes wrong in an upgrade is refused or reset at once.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two requests of a worker.
 const PAUSE: Duration = Duration::from_millis(60);
 

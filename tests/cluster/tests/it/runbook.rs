@@ -1,6 +1,6 @@
 //! The runbook's own lines, as written, one after the other; what they said becomes the transcript in the docs.
 
-use cluster_tests::{Installation, Tool, given, until};
+use cluster_tests::{Installation, Kubectl, Tool, given, until};
 use std::{fmt::Write as _, fs, path::Path, time::Duration};
 
 /// A line, and what its output holds. What stands in `<…>` is said here in [`literal`], because it is no line of the
@@ -17,7 +17,7 @@ const HELM: &[Line] = &[
     ("kubectl rollout status deployment/user-service -n production", "successfully rolled out"),
     ("kubectl rollout status deployment/org-service -n production", "successfully rolled out"),
     ("kubectl get pods -n production", "1/1     Running"),
-    ("curl https://api.example.com/v1/health", "\"status\":\"healthy\""),
+    ("curl https://api.example.com/v1/health", "\"status\":\"healthy\",\"version\":\"$NEW_VERSION\""),
     ("<login>", "bad_credentials"),
     ("<logs>", "serving"),
     ("npm run test:smoke -- --env=production", "8 of 8"),
@@ -36,6 +36,8 @@ const KUBECTL: &[Line] = &[
     ("kubectl scale deployment --all --replicas=0 -n production", "deployment.apps/user-service scaled"),
     ("kubectl scale deployment --all --replicas=5 -n production", "deployment.apps/user-service scaled"),
     ("kubectl rollout status deployment/auth-service -n production", "successfully rolled out"),
+    ("kubectl rollout status deployment/user-service -n production", "successfully rolled out"),
+    ("kubectl rollout status deployment/org-service -n production", "successfully rolled out"),
     ("<errors>", "none"),
     ("<pod>", "deleted"),
     ("kubectl get events -n production --sort-by='.lastTimestamp'", "Scheduled"),
@@ -57,8 +59,8 @@ fn literal(line: &str) -> String {
             "curl -X POST https://api.example.com/v1/auth/login \\\n  -H \"Content-Type: application/json\" \\\n  \
              -d '{\"email\":\"test@example.com\",\"password\":\"test123\"}'"
         }
-        "<logs>" => "timeout 3 kubectl logs -f deployment/auth-service -n production --tail=100 || [ $? = 124 ]",
-        "<errors>" => "timeout 3 kubectl logs -f deployment/auth-service -n production | grep ERROR || echo none",
+        "<logs>" => "timeout 10 kubectl logs -f deployment/auth-service -n production --tail=100 || [ $? = 124 ]",
+        "<errors>" => "timeout 10 kubectl logs -f deployment/auth-service -n production | grep ERROR || echo none",
         "<restart>" => "kubectl rollout restart deployment/auth-service -n production",
         "<undo>" => {
             "kubectl rollout undo deployment/auth-service -n production\n\
@@ -100,10 +102,12 @@ fn go_through(tool: Tool, lines: &[Line]) -> String {
     );
     let mut ingress = None;
     for (line, expected) in lines {
-        if *line == "<deploy the next>" {
-            installation.database.migrate_to_next();
+        match *line {
+            "<deploy the next>" => installation.database.migrate_to_next(),
+            "<pod>" => none_ends(&installation.kubectl),
+            _ => {}
         }
-        let typed = literal(line);
+        let (typed, expected) = (literal(line), &expected.replace("$NEW_VERSION", &version));
         let mut text = String::new();
         until(Duration::from_mins(2), &typed, || {
             let said = installation.shell.try_lines(&typed);
@@ -112,6 +116,8 @@ fn go_through(tool: Tool, lines: &[Line]) -> String {
             assert!(said.good && text.contains(expected) || typed.starts_with("curl"), "{typed}\n{text}");
             text.contains(expected)
         });
+        // `none` is also said when `timeout` ended it: what was found stands before it.
+        assert!(*line != "<errors>" || !text.contains("ERROR"), "{text}");
         if ingress.is_none() && *line == "<deploy>" {
             ingress = Some(installation.ingress());
         }
@@ -121,6 +127,13 @@ fn go_through(tool: Tool, lines: &[Line]) -> String {
     let tested = installation.shell.lines("helm test api-platform --namespace production --timeout 5m");
     assert!(tested.contains("Succeeded"), "{tested}");
     transcript + "```\n"
+}
+
+/// Those that were scaled away have ended: the first of a list is one that stays.
+fn none_ends(kubectl: &Kubectl) {
+    until(Duration::from_mins(2), "no pod is on its way out", || {
+        kubectl.list(&["pods"]).iter().all(|pod| pod["metadata"]["deletionTimestamp"].is_null())
+    });
 }
 
 /// Of a line on the page, in characters.

@@ -26,7 +26,7 @@ impl LeftBehind {
             &token,
             &format!("-X PATCH -H 'Content-Type: application/json' -d '{rename}'"),
         );
-        until(Duration::from_secs(10), "the event is in the log", || {
+        until(Duration::from_mins(1), "the event is in the log", || {
             let events = installation.ask("/v1/audit/events?action=organization.renamed", &token, "");
             events["data"].as_array().unwrap().len() == 1
         });

@@ -40,7 +40,7 @@ fn an_upgrade_and_its_rollback_under_load_fail_no_request() {
         smoke.join().unwrap()
     });
     println!("{smoke_runs} smoke tests, 8 of 8 each, while both versions served");
-    until(Duration::from_mins(3), "enough requests", || load.count().requests() >= REQUESTS);
+    until(Duration::from_mins(10), "enough requests", || load.count().requests() >= REQUESTS);
     let count = load.stop();
     println!("upgrade: {while_upgrading}\nin all: {count}");
     if std::env::var_os("UPDATE_PAGES").is_some() {

@@ -72,8 +72,8 @@ fn a_second_operator_waits_and_a_robbed_ones_helm_is_ended_and_changes_nothing()
     for part in ["ada@", " holds staging since ", ", at 4.3.upgrade", "runbook attach ", "runbook lock steal staging"] {
         assert!(refused.text.contains(part), "{part}: {}", refused.text);
     }
+    until(Duration::from_mins(1), "helm has begun", || history(&installation) == ["deployed", "pending-upgrade"]);
     adas.freezes();
-    assert_eq!(history(&installation), ["deployed", "pending-upgrade"]);
     assert!(is_helm_upgrading(), "it waits for pods, and nobody looks after it");
 
     let stolen = bob.does(&format!("{ELSEWHERE} {STEAL}"));
