@@ -68,17 +68,23 @@ impl Installation {
 
     /// Writes `api-secrets`, `api-tls-cert` and `private-roots`.
     pub fn secrets(&self, database_url: &str) {
-        let secret = |name: &str, kind: &str, data: Value| {
-            self.kubectl.apply(&json!({
-                "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name }, "type": kind, "stringData": data,
-            }));
-        };
         let secrets = json!({ "database-url": database_url, "master-key": MASTER_KEY, "smoke-key": SMOKE_KEY });
-        secret("api-secrets", "Opaque", secrets);
+        self.secret("api-secrets", "Opaque", &secrets);
         let certificates = &self.certificates;
         let tls = json!({ "tls.crt": certificates.certificate, "tls.key": certificates.key });
-        secret("api-tls-cert", "kubernetes.io/tls", tls);
-        secret("private-roots", "Opaque", json!({ "ca.crt": certificates.authority }));
+        self.secret("api-tls-cert", "kubernetes.io/tls", &tls);
+        self.secret("private-roots", "Opaque", &json!({ "ca.crt": certificates.authority }));
+    }
+
+    /// Writes `api-migration`: the login of the schema's owner, which the services do not have.
+    pub fn migration_secret(&self) {
+        self.secret("api-migration", "Opaque", &json!({ "database-url": self.database.url("admin_user") }));
+    }
+
+    fn secret(&self, name: &str, kind: &str, data: &Value) {
+        self.kubectl.apply(&json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name }, "type": kind, "stringData": data,
+        }));
     }
 
     /// The runbook's helm line for a version, with what makes it fit on a small machine.
