@@ -219,7 +219,7 @@ impl<W: World, T: FnMut(&Told<'_>)> Walk<'_, W, T> {
     }
 
     fn stopped(&mut self, step: &Step) -> Result<Walked, Failure> {
-        self.journal.append(Event::Stopped { before: step.id.clone() })?;
+        self.journal.append(Event::Stopped { next: step.id.clone() })?;
         (self.tell)(&Told::Stopped(step));
         Ok(Walked::Stopped)
     }

@@ -14,7 +14,6 @@ mod verify;
 
 use crate::{
     execute::{Standing, Trouble, World},
-    exit::Exit,
     failure::Failure,
     journal::{Copy, Journal},
     lock::Lock,
@@ -128,6 +127,6 @@ impl World for Live<'_> {
 
 /// Somebody else may be changing the environment now.
 fn lost(why: &str) -> Failure {
-    Failure { exit: Exit::Changed, ..Failure::failed(format!("the lock was lost: {why}")) }
+    Failure::failed(format!("the lock was lost: {why}"))
         .because("somebody else may be changing this now, so nothing more is done")
 }

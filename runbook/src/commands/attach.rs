@@ -128,7 +128,7 @@ fn page(plan: &Plan, entry: &Entry) -> Page {
             page.item(Mark::Failed, &format!("{at} {}", title(step)), notes);
         }
         Event::TurnedBack => page.item(Mark::Warning, &format!("{at} the way back is taken"), vec![]),
-        Event::Stopped { before } => page.text(format!("{at} stopped before {}", title(before))),
+        Event::Stopped { next } => page.text(format!("{at} stopped before {}", title(next))),
         Event::Ended { exit } => page.text(format!("{at} ended with exit code {exit}")),
     }
     page

@@ -134,9 +134,9 @@ pub(crate) async fn resume(place: &Place, run: &str, environment_name: Option<&s
     }
 }
 
-/// Whether none of its steps was begun.
+/// Whether it has only asked so far, if anything.
 fn is_untouched(entries: &[Entry]) -> bool {
-    !entries.iter().any(|entry| matches!(entry.event, Event::Doing { .. }))
+    Summary::of(entries, false).is_none_or(|summary| summary.changed_last(entries).is_none())
 }
 
 /// Under the lock: a colleague may have gone further with it than this machine knows.

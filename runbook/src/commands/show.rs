@@ -60,7 +60,7 @@ fn page(summary: &Summary<'_>, entries: &[Entry], now: Timestamp) -> Page {
         match &entry.event {
             Event::Resumed { by } => page.pair("resumed", format!("{}, by {by}", entry.at)),
             Event::Approved { by } => page.pair("approved", format!("{}, by {by}", entry.at)),
-            Event::Stopped { before } => page.pair("stopped", format!("{}, before {before}", entry.at)),
+            Event::Stopped { next } => page.pair("stopped", format!("{}, before {next}", entry.at)),
             Event::TurnedBack => page.pair("turned back", entry.at.to_string()),
             _ => {}
         }

@@ -46,6 +46,12 @@ impl Stop {
     pub(crate) fn never() -> Self {
         Self(watch::channel(0).1)
     }
+
+    /// As often as the sender says.
+    #[cfg(test)]
+    pub(crate) fn asked_by(sender: &watch::Sender<u32>) -> Self {
+        Self(sender.subscribe())
+    }
 }
 
 fn what(times: u32) -> &'static str {

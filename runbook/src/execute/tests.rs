@@ -5,7 +5,7 @@ pub(crate) mod world;
 use super::{Stop, execute};
 use crate::{
     exit::Exit,
-    journal::{Entry, Journal},
+    journal::{Entry, Event, Journal},
     plan::{OnFailure, Plan, tests as plans},
     request::Via,
 };
@@ -304,6 +304,47 @@ fn an_old_answer_is_asked_for_again_unless_something_was_done_on_the_strength_of
         let journal = fs::read_to_string(folder.path().join(format!("{RUN}.jsonl"))).unwrap();
         let answers = |step| journal.matches(&format!("\"did\",\"step\":\"{step}\"")).count();
         assert_eq!(["4.2.template", "5.1.pods"].map(answers), expected, "after {minutes} min");
+    }
+}
+
+/// Asked in the middle of a step to stop, so many times; how the run ends, and how when it is gone on with.
+async fn interrupted(at: &str, times: u32) -> ((Exit, Option<Exit>), Vec<Event>, Recorded) {
+    let (folder, _) = deployment();
+    let mut world = Recorded { interrupted_at: Some((at.to_owned(), times)), ..Recorded::default() };
+    let stop = Stop::asked_by(&world.interrupts);
+    let mut journal = Journal::open(folder.path(), RUN).unwrap();
+    let exit = execute(&mut journal, &mut world, &stop, |_| {}).await.unwrap();
+    let events = journal.entries().iter().map(|entry| entry.event.clone()).collect();
+    drop(journal);
+    world.interrupted_at = None;
+    let then = go_on(folder.path(), &mut world);
+    ((exit, then), events, world)
+}
+
+#[tokio::test]
+async fn asked_once_it_ends_the_step_and_stops_before_the_next_one() {
+    for (at, next, exit) in [
+        // It has only asked so far.
+        ("3.2.status", "3.3.review", Exit::NeedsPerson),
+        ("3.4.backup", "3.5.up", Exit::Changed),
+        ("4.3.upgrade", "4.4.rollout", Exit::Changed),
+    ] {
+        let (exits, events, world) = interrupted(at, 1).await;
+        assert_eq!(exits, (exit, Some(Exit::Done)), "{at}");
+        let did = events.iter().any(|event| matches!(event, Event::Did { step, .. } if step == at));
+        assert!(did && events.last() == Some(&Event::Stopped { next: next.to_owned() }), "{at}: {events:?}");
+        assert!(world.done.values().all(|times| *times == 1), "{:?}", world.done);
+    }
+}
+
+#[tokio::test]
+async fn asked_twice_it_ends_in_the_middle_of_the_step_and_takes_nothing_back() {
+    for at in ["3.5.up", "4.3.upgrade", "4.4.rollout"] {
+        let (exits, events, world) = interrupted(at, 2).await;
+        assert_eq!(exits, (Exit::Changed, Some(Exit::Done)), "{at}");
+        let did = events.iter().any(|event| matches!(event, Event::Did { step, .. } if step == at));
+        assert!(!did && events.last() == Some(&Event::Stopped { next: at.to_owned() }), "{at}: {events:?}");
+        assert!(!events.contains(&Event::TurnedBack) && world.done.values().all(|times| *times == 1), "{at}");
     }
 }
 

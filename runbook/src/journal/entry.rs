@@ -20,7 +20,7 @@ pub(crate) struct Entry {
     pub(crate) hash: String,
 }
 
-/// What happened.
+/// What happened. No field has the name of one of an [`Entry`]: both are in one object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(crate) enum Event {
@@ -40,7 +40,7 @@ pub(crate) enum Event {
     /// From here on the plan's way back is taken.
     TurnedBack,
     /// Somebody asked it to stop, and it did before this step.
-    Stopped { before: String },
+    Stopped { next: String },
     /// It is over, with this exit code; none of its steps is done any more.
     Ended { exit: u8 },
 }
@@ -96,7 +96,7 @@ fn sum(unsigned: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::file::read;
+    use crate::{journal::file::read, plan::tests as plans};
 
     const RUN: &str = "20250117-140000-0000";
 
@@ -125,6 +125,28 @@ mod tests {
             let is_last = place == text.len() - 1;
             let changed = String::from_utf8(bytes).unwrap();
             assert!(is_last || read(RUN, &changed).is_err(), "{place}: {changed}");
+        }
+    }
+
+    #[test]
+    fn every_kind_of_line_is_read_again() {
+        let plan = plans::planned(None, "1.2.4", &plans::observed()).unwrap();
+        let (step, by) = (|| "3.5.up".to_owned(), || "ada".to_owned());
+        let events = [
+            plans::began(RUN, plan),
+            Event::Resumed { by: by() },
+            Event::Approved { by: by() },
+            Event::Doing { step: step() },
+            Event::Did { step: step(), how: How::Already, evidence: "it is there".into() },
+            Event::Failed { step: step(), why: "it was told to".into(), evidence: String::new() },
+            Event::TurnedBack,
+            Event::Stopped { next: step() },
+            Event::ended(Exit::Done),
+        ];
+        for event in events {
+            let entry = Entry::new("2025-01-17T14:00:00Z".parse().unwrap(), event, "");
+            let line = serde_json::to_string(&entry).unwrap() + "\n";
+            assert_eq!(read(RUN, &line).unwrap(), [entry], "{line}");
         }
     }
 

@@ -100,7 +100,7 @@ impl<'a> State<'a> {
             .find(|entry| !matches!(entry.event, Event::Approved { .. }))
             .map(|entry| &entry.event)
         {
-            Some(Event::Stopped { before }) => Self::Stopped(before),
+            Some(Event::Stopped { next }) => Self::Stopped(next),
             Some(Event::Failed { step, .. }) => Self::FailedAt(step),
             _ => Self::Interrupted(at),
         }

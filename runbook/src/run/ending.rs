@@ -98,8 +98,7 @@ fn left_behind<'a>(plan: &'a Plan, journal: &Journal, exit: Exit, reason: Option
 
 /// What ended a run in the middle: something may have been changed, and the run can be gone on with.
 pub(super) fn of_a_run(failure: Failure, journal: &Journal) -> Failure {
-    let has_begun = journal.entries().iter().any(|entry| matches!(entry.event, Event::Doing { .. }));
-    let exit = if has_begun { Exit::Changed } else { failure.exit };
+    let exit = if journal.has_begun(|_| true) { Exit::Changed } else { failure.exit };
     Failure { exit, ..failure }.cured_by(format!("runbook resume {}", journal.run()))
 }
 
@@ -187,7 +186,7 @@ fn incident(place: &Place, journal: &Journal) -> Result<String, Failure> {
                 writeln!(text, "- {at} {step} failed: {why}")
             }
             Event::TurnedBack => writeln!(text, "- {at} the way back was taken"),
-            Event::Stopped { before } => writeln!(text, "- {at} stopped before {before}"),
+            Event::Stopped { next } => writeln!(text, "- {at} stopped before {next}"),
             Event::Ended { exit } => writeln!(text, "- {at} ended with exit code {exit}"),
             Event::Doing { .. } => Ok(()),
         };

@@ -47,7 +47,7 @@ pub(crate) fn human(width: usize) -> Screen {
 }
 
 fn runs() -> Vec<(Vec<Entry>, bool)> {
-    let stopped = Event::Stopped { before: "4.3.upgrade".into() };
+    let stopped = Event::Stopped { next: "4.3.upgrade".into() };
     let all = [
         (vec![doing("4.3.upgrade")], true),
         (vec![doing("4.3.upgrade")], false),

@@ -10,6 +10,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     future,
 };
+use tokio::sync::watch;
 
 /// Outlives every run in it.
 #[derive(Debug, Default, Clone)]
@@ -27,6 +28,10 @@ pub(crate) struct Recorded {
     pub(crate) has_lost_lock: bool,
     /// The step after which the world does not say any more whether it is done.
     pub(crate) falls_silent_after: Option<String>,
+    /// The step in the middle of which somebody asks that it stops, so many times.
+    pub(crate) interrupted_at: Option<(String, u32)>,
+    /// Who asks that.
+    pub(crate) interrupts: watch::Sender<u32>,
     /// How many points of a run were passed.
     pub(crate) points: usize,
     /// The point at which it is killed.
@@ -38,6 +43,17 @@ impl Recorded {
     async fn point(&mut self) {
         self.points += 1;
         if self.killed_at == Some(self.points) {
+            future::pending::<()>().await;
+        }
+    }
+}
+
+impl Recorded {
+    async fn interrupt(&self, step: &Step) {
+        let Some((_, times)) = self.interrupted_at.as_ref().filter(|(id, _)| *id == step.id) else { return };
+        self.interrupts.send_replace(*times);
+        if *times > 1 {
+            // What runs takes its time, and is ended in it.
             future::pending::<()>().await;
         }
     }
@@ -70,6 +86,7 @@ impl World for Recorded {
 
     async fn apply(&mut self, step: &Step) -> Result<String, Trouble> {
         self.point().await;
+        self.interrupt(step).await;
         if self.loses_lock_at.as_ref() == Some(&step.id) {
             self.has_lost_lock = true;
             return Err(Trouble::new("the lock was lost"));
