@@ -5,7 +5,11 @@ use crate::{
     stand_in::StandIn,
 };
 use jiff::{ToSpan as _, Zoned, tz::TimeZone};
-use std::process::Command;
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
 use testing::Database;
 
 /// A project with a first release, programs that write down how they were called, and a cluster.
@@ -211,4 +215,44 @@ fn what_opens_the_window_is_a_hotfix_and_no_reason_for_something_else() {
     let hotfix = deployment.waiting(&["--hotfix", "--reason", "sign-in is down"]);
     assert_eq!(deployment.resume(&hotfix).code, 4, "only the approval is missing");
     assert_eq!(deployment.deploy(&["--hotfix"]).code, 64, "it needs a reason, which stays in the journal");
+}
+
+#[test]
+fn ctrl_c_once_waits_for_the_step_and_twice_ends_what_runs() {
+    let deployment = Deployment::new("");
+    deployment.helm("echo rendered", "echo $$ > at-work; exec sleep 120");
+    let words = ["deploy", "production", "--version", "1.2.4", "--environment-name", "production"];
+    let mut command = deployment.project.command(&words);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let ctrl_c =
+        |child: u32| assert!(Command::new("kill").args(["-INT", &child.to_string()]).status().unwrap().success());
+    let at_work = deployment.project.path().join("at-work");
+    let began = Instant::now();
+    while std::fs::read_to_string(&at_work).unwrap_or_default().is_empty() {
+        assert!(began.elapsed() < Duration::from_mins(1), "helm lint was not called");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    ctrl_c(child.id());
+    let mut told = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let once = "stops before the next step; Ctrl-C once more ends this one in the middle";
+    assert!(told.any(|line| line.trim() == once));
+    assert_eq!(child.try_wait().unwrap(), None, "it waits for helm");
+    let lock = deployment.project.runbook(&["lock", "status", "production"]);
+    assert!(lock.out.contains("4.2.lint"), "{}", lock.out);
+    ctrl_c(child.id());
+    let ended = Said::of(&child.wait_with_output().unwrap());
+    assert!(began.elapsed() < Duration::from_secs(100), "it waited for helm");
+    let helm = deployment.project.read("at-work");
+    assert!(!std::path::Path::new("/proc").join(helm.trim()).exists(), "helm goes on");
+    assert_eq!(ended.code, 4, "only questions were asked: {}", ended.out);
+    let resume = ended
+        .out
+        .lines()
+        .find_map(|line| line.split_once("runbook resume "))
+        .unwrap_or_else(|| panic!("{}", ended.out));
+    let lock = deployment.project.runbook(&["lock", "status", "production"]);
+    assert!(lock.out.contains("ended in the middle of a step by Ctrl-C"), "{}", lock.out);
+    deployment.helm("echo rendered", "exit 1");
+    let resumed = deployment.resume(resume.1.trim());
+    assert!(resumed.out.contains("failed 4.2.lint"), "{} {}", resumed.out, resumed.err);
 }
