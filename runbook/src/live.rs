@@ -104,6 +104,7 @@ impl World for Live<'_> {
             | Action::HelmRollback { release, to, force_conflicts, .. } => {
                 self.helm_rollback(release, *to, *force_conflicts).await
             }
+            Action::KubectlDiff { folder } => self.kubectl_difference(&folder.path).await,
             Action::Apply { folder } => self.kubectl_apply(&folder.path).await,
             Action::SetImage { service, image } => self.set_image(service, image).await,
             Action::Undo { service, to, .. } => self.undo(service, *to).await,

@@ -13,18 +13,30 @@ impl Live<'_> {
         Kubectl(self.request.cluster)
     }
 
-    /// The server compares. Images are another step's, and a changed Deployment has a new generation.
-    pub(super) async fn is_applied(&self, folder: &Path) -> Result<Standing, Trouble> {
-        let folder = format!("{}/", folder.display());
-        let diff = self.kubectl().in_namespace(["diff", "-f", &folder]).within(self.folder).run().await;
-        match diff {
-            Ok(_) => Ok(Standing::Present("nothing differs".to_owned())),
-            Err(CallError::Failed { code: Some(1), said }) if only_images_differ(&said) => {
-                Ok(Standing::Present("only images differ".to_owned()))
-            }
-            Err(CallError::Failed { code: Some(1), .. }) => Ok(Standing::Absent),
+    /// What the server says that differs; none: nothing.
+    async fn difference(&self, folder: &Path) -> Result<Option<String>, Trouble> {
+        match self.kubectl().diff(&format!("{}/", folder.display())).within(self.folder).run().await {
+            Ok(_) => Ok(None),
+            Err(CallError::Failed { code: Some(1), said }) => Ok(Some(said)),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// As the server compares, without the names of kubectl's own files. It is the manifests' tag that an image goes to,
+    /// until the next steps set it.
+    pub(super) async fn kubectl_difference(&self, folder: &Path) -> Result<String, Trouble> {
+        let Some(said) = self.difference(folder).await? else { return Ok("nothing differs".to_owned()) };
+        let lines: Vec<_> = said.lines().filter(|line| !line.starts_with("diff ")).collect();
+        Ok(lines.join("\n"))
+    }
+
+    /// The server compares. Images are another step's, and a changed Deployment has a new generation.
+    pub(super) async fn is_applied(&self, folder: &Path) -> Result<Standing, Trouble> {
+        Ok(match self.difference(folder).await? {
+            None => Standing::Present("nothing differs".to_owned()),
+            Some(said) if only_images_differ(&said) => Standing::Present("only images differ".to_owned()),
+            Some(_) => Standing::Absent,
+        })
     }
 
     pub(super) async fn kubectl_apply(&self, folder: &Path) -> Result<String, Trouble> {

@@ -48,6 +48,8 @@ pub(crate) enum Action {
         numbers: Numbers,
         force_conflicts: bool,
     },
+    /// Question: how the manifests of a folder differ from what is there.
+    KubectlDiff { folder: Pinned },
     /// The manifests of a folder.
     Apply { folder: Pinned },
     /// The image of a service's container.
@@ -120,7 +122,7 @@ impl Action {
             Self::HelmTemplate { release, .. } | Self::HelmUpgrade { release, .. } => {
                 std::iter::once(&release.chart).chain(&release.values).collect()
             }
-            Self::Apply { folder } => vec![folder],
+            Self::KubectlDiff { folder } | Self::Apply { folder } => vec![folder],
             _ => vec![],
         }
     }
@@ -159,6 +161,7 @@ impl Action {
             | Self::MigrationReview { .. }
             | Self::HelmLint { .. }
             | Self::HelmTemplate { .. }
+            | Self::KubectlDiff { .. }
             | Self::HelmHistory { .. }
             | Self::RolloutHistory { .. }
             | Self::Rollout { .. }

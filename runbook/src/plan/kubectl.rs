@@ -12,7 +12,7 @@ use crate::{
     request::Request,
 };
 
-/// Apply the manifests, set the images, and wait. The document names two services; there are three.
+/// Compare and apply the manifests, set the images, and wait. The document names two services; there are three.
 pub(super) fn deploy(request: &Request<'_>, version: &str, observed: &Observed) -> Result<Vec<Step>, Failure> {
     let Some(folder) = &request.environment.manifests else {
         return Err(Failure::refused(format!("{} has no manifests for kubectl", request.name))
@@ -24,9 +24,11 @@ pub(super) fn deploy(request: &Request<'_>, version: &str, observed: &Observed) 
         on_failure: OnFailure::GoBack,
         ..Step::new(Section::Deploy, id, title, command, does)
     };
-    let apply = kubectl.apply(&format!("{}/", folder.display())).literal();
-    let does = Action::Apply { folder: observed.pinned(folder)? };
-    let mut steps = vec![step("4.1.apply", "Apply Kubernetes manifests", apply, None, does)];
+    let (path, folder) = (format!("{}/", folder.display()), observed.pinned(folder)?);
+    let does = Action::KubectlDiff { folder: folder.clone() };
+    let diff = Step::new(Section::Deploy, "4.1.diff", "What will differ", kubectl.diff(&path).literal(), does);
+    let (apply, does) = (kubectl.apply(&path).literal(), Action::Apply { folder });
+    let mut steps = vec![diff, step("4.1.apply", "Apply Kubernetes manifests", apply, None, does)];
     for (name, service) in request.services {
         let image = request.image(service, version);
         let undo = format!("kubectl rollout undo deployment/{name} -n {}", request.cluster.namespace);

@@ -23,6 +23,11 @@ impl Kubectl<'_> {
         self.call(arguments).args(["-n", &self.0.namespace])
     }
 
+    /// What step 4.1 would change, by the server's own comparison; exit code 1 when something differs.
+    pub(crate) fn diff(self, folder: &str) -> Call {
+        self.in_namespace(["diff", "-f", folder])
+    }
+
     /// Step 4.1 by kubectl.
     pub(crate) fn apply(self, folder: &str) -> Call {
         self.call(["apply", "-f", folder, "--namespace", &self.0.namespace]).limit(LONG)
