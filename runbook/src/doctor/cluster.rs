@@ -11,14 +11,17 @@ use runbook_file::Cluster;
 use std::collections::BTreeMap;
 
 /// What the steps do in the namespace: verb, resource, and where.
-const RIGHTS: [(&str, &str, &str); 9] = [
+const RIGHTS: [(&str, &str, &str); 12] = [
     ("create", "deployments.apps", "Step 4 makes them at the first time"),
     ("patch", "deployments.apps", "Step 4 and every rollback change them"),
     ("patch", "horizontalpodautoscalers.autoscaling", "Step 4 changes them"),
     ("create", "secrets", "helm keeps its releases in secrets (Step 4)"),
+    ("update", "secrets", "helm writes down how each of them ended (Step 4)"),
     ("list", "secrets", "helm reads its releases from secrets (Rollback Option 1)"),
     ("list", "pods", "Step 5 looks at every pod"),
+    ("list", "replicasets.apps", "Step 4 watches a rollout by them"),
     ("get", "pods/log", "Step 5 reads logs"),
+    ("get", "pods/proxy", "Step 5 asks every pod for its version and its metrics"),
     ("list", "events", "Troubleshooting reads them"),
     ("patch", "deployments.apps/scale", "Rollback Option 3 stops the services"),
 ];

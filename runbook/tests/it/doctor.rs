@@ -104,7 +104,7 @@ async fn a_machine_and_an_environment_that_have_everything_are_told_so_within_th
         ok: gh may write to example/platform
         Cluster:
         ok: prod-us-east-1 is the cluster 4c1a6a4e-5b9e-4a51-8a42-2f6a3c6b7d10
-        ok: all 9 rights that the steps need in namespace production
+        ok: all 12 rights that the steps need in namespace production
         ok: all 9 rights that runs need in namespace runbook
         ok: secret api-secrets has database-url, master-key
         AWS:
