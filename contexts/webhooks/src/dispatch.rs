@@ -8,6 +8,7 @@ mod counts;
 mod resolver;
 mod results;
 mod sender;
+mod slots;
 
 pub(crate) use attempt::webhook_id;
 pub use resolver::Lookup;
@@ -20,9 +21,10 @@ use db::{DbResult, Work};
 use delivery_queue::{BusyRow, ClaimRow};
 use futures_util::future::join;
 use sender::Sender;
+use slots::{Rooms, Slot, Slots};
 use std::{error::Error, sync::Arc, time::Duration};
 use tokio::{
-    sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc},
+    sync::{Notify, mpsc},
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -30,8 +32,6 @@ use types::{EndpointId, OrgId, Uuid};
 
 /// Deliveries of a process that are being sent or recorded.
 const IN_FLIGHT: usize = 512;
-/// An organization's share of them: whatever its receivers do, the others' go on.
-const OF_ORGANIZATION: i64 = 128;
 /// Deliveries a claim.
 const BATCH: usize = 200;
 /// Endpoints that a claim serves, and how many it passes at most to find them.
@@ -70,12 +70,12 @@ impl Dispatcher {
     }
 
     async fn claim_until(&self, stop: &CancellationToken, sending: &TaskTracker, done: mpsc::Sender<Done>) {
-        let (slots, mut round) = (Arc::new(Semaphore::new(IN_FLIGHT)), Round::default());
+        let (slots, mut round) = (Slots::new(IN_FLIGHT), Round::default());
         while !stop.is_cancelled() {
-            match self.claim(&mut round, slots.available_permits()).await {
+            match self.claim(&mut round, &slots).await {
                 Ok(Claimed { claims, more }) => {
                     for claim in claims {
-                        let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else { break };
+                        let slot = slots.take(claim.org_id, claim.endpoint_id);
                         let (this, done) = (self.clone(), done.clone());
                         sending.spawn(async move {
                             let attempt = attempt::run(&this, claim).await;
@@ -97,24 +97,26 @@ impl Dispatcher {
     }
 
     /// Leases what is due for the endpoints whose turn it is, as much as there are free slots.
-    async fn claim(&self, round: &mut Round, free: usize) -> DbResult<Claimed> {
+    async fn claim(&self, round: &mut Round, slots: &Slots) -> DbResult<Claimed> {
+        let free = slots.free().min(BATCH);
         if free == 0 {
-            round.begin_again();
+            // The round stays where it is: else those who come first would be first each time.
             return Ok(Claimed::default());
         }
         let tx = self.app.db.system(Work::Dispatch).await?;
         let now = self.app.clock.now();
         let (from_the_first, (org, endpoint)) = (round.is_over(), round.after);
-        let (orgs, ids) = round.next(&delivery_queue::busy(&tx, org, endpoint, now, WALK).await?);
+        let busy = delivery_queue::busy(&tx, org, endpoint, now, WALK).await?;
+        let (orgs, ids) = round.next(&busy, |row| slots.has_room(row.org_id, row.endpoint_id));
         if ids.is_empty() {
             tx.commit().await?;
             return Ok(Claimed { claims: vec![], more: !round.is_over() });
         }
-        let free = free.min(BATCH);
         let share = free.div_ceil(ids.len());
+        let Rooms { of_endpoints, of_orgs } = slots.rooms(&orgs, &ids, share);
         // One flight, two statements: the claim sees what whoever held the lock before has leased.
-        let (limit, most) = (i64::try_from(free).unwrap_or_default(), i32::try_from(share).unwrap_or(i32::MAX));
-        let claim = delivery_queue::claim(&tx, &orgs, &ids, now, limit, most, OF_ORGANIZATION, CIRCUIT_OPENS_AFTER);
+        let limit = i64::try_from(free).unwrap_or_default();
+        let claim = delivery_queue::claim(&tx, &orgs, &ids, &of_endpoints, &of_orgs, now, limit, CIRCUIT_OPENS_AFTER);
         let (locked, claims) = join(delivery_queue::lock_claims(&tx), claim).await;
         locked?;
         let claims = claims?;
@@ -152,10 +154,10 @@ impl Round {
         *self = Self::default();
     }
 
-    /// The endpoints whose turn it is, of those that have something queued.
-    fn next(&mut self, busy: &[BusyRow]) -> (Vec<OrgId>, Vec<EndpointId>) {
+    /// The endpoints whose turn it is, of those that have something queued and have room.
+    fn next(&mut self, busy: &[BusyRow], has_room: impl Fn(&BusyRow) -> bool) -> (Vec<OrgId>, Vec<EndpointId>) {
         let is_end = busy.len() < usize::try_from(WALK).unwrap_or_default();
-        let ready = busy.iter().filter(|row| row.ready);
+        let ready = busy.iter().filter(|row| row.ready && has_room(row));
         let (orgs, ids): (Vec<_>, Vec<_>) = ready.take(ENDPOINTS).map(|row| (row.org_id, row.endpoint_id)).unzip();
         let reached = if ids.len() == ENDPOINTS { orgs.last().copied().zip(ids.last().copied()) } else { None };
         match reached.or_else(|| busy.last().filter(|_| !is_end).map(|row| (row.org_id, row.endpoint_id))) {
@@ -169,7 +171,7 @@ impl Round {
 /// An attempt that is to be recorded; until then it keeps its slot.
 struct Done {
     attempt: Attempt,
-    _slot: OwnedSemaphorePermit,
+    _slot: Slot,
 }
 
 #[cfg(test)]
@@ -188,24 +190,26 @@ mod tests {
     #[test]
     fn few_endpoints_are_all_served_by_each_claim() {
         let mut round = Round::default();
-        let (_, ids) = round.next(&rows(1..40, |id| id % 2 == 0));
+        let (_, ids) = round.next(&rows(1..40, |id| id % 2 == 0), |_| true);
         assert_eq!((ids.len(), round.is_over()), (19, true));
-        assert!(round.next(&[]).1.is_empty() && round.is_over());
+        assert!(round.next(&[], |_| true).1.is_empty() && round.is_over());
     }
 
     #[test]
     fn of_many_endpoints_the_next_claim_serves_the_next() {
         let mut round = Round::default();
-        let (_, ids) = round.next(&rows(1..101, |_| true));
+        let (_, ids) = round.next(&rows(1..101, |_| true), |_| true);
         assert_eq!((ids.len(), round.after.1.0.as_u128(), round.is_over()), (ENDPOINTS, 64, false));
-        let (_, ids) = round.next(&rows(65..101, |_| true));
+        let (_, ids) = round.next(&rows(65..101, |_| true), |_| true);
         assert_eq!((ids.len(), round.is_over()), (36, true));
     }
 
     #[test]
     fn endpoints_that_may_get_nothing_are_passed() {
         let mut round = Round::default();
-        let (_, ids) = round.next(&rows(1..129, |_| false));
+        let (_, ids) = round.next(&rows(1..129, |_| false), |_| true);
         assert_eq!((ids.len(), round.after.1.0.as_u128()), (0, 128));
+        let (_, ids) = round.next(&rows(129..150, |_| true), |_| false);
+        assert_eq!((ids.len(), round.is_over()), (0, true));
     }
 }

@@ -21,3 +21,4 @@ mod webhooks_isolation;
 mod webhooks_names;
 mod webhooks_outage;
 mod webhooks_retries;
+mod webhooks_slots;

@@ -44,8 +44,8 @@ const ROUNDS: usize = 8;
 const DEADLINE: Duration = Duration::from_secs(28);
 /// How many bad endpoints another organization has: more than all slots of a process would take.
 const BAD_ENDPOINTS: usize = 6;
-/// Of the two organizations' bad receivers, requests that are open at once: 100 of an endpoint, 128 of an organization.
-const HELD: usize = 200;
+/// Of the two organizations' bad receivers, requests that are open at once, at least.
+const HELD: usize = 170;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {

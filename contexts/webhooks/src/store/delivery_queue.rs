@@ -49,41 +49,42 @@ sql! {
 
     /// Leases up to `limit` due deliveries of these endpoints for 30 seconds (twice the deadline of a request), in turns:
     /// one of each organization, and within it one of each endpoint, then the second of each. What is leased counts: an
-    /// endpoint has at most its concurrency in flight (one when its circuit is open), takes at most its rate and `share`,
-    /// and an organization has at most `of_org` in flight here. Leased deliveries were due first, so they are found at
-    /// the beginning of an endpoint's; they are counted before anything is sorted, and where there is no room nothing is.
+    /// endpoint has at most its concurrency in flight (one when its circuit is open), takes at most its rate and its
+    /// `room`, and an organization takes at most what stands in `of_org` beside each of its endpoints. Leased deliveries
+    /// were due first, so they are found at the beginning of an endpoint's; they are counted before anything is sorted,
+    /// and where there is no room nothing is.
     #[expect(clippy::too_many_arguments, reason = "the rules of fairness")]
-    pub fn claim(tx: SystemTx, orgs: &[OrgId], endpoints: &[EndpointId], now: Timestamp, limit: i64, share: i32, of_org: i64,
-        opens_after: i32) -> all ClaimRow =
+    pub fn claim(tx: SystemTx, orgs: &[OrgId], endpoints: &[EndpointId], room: &[i32], of_org: &[i32], now: Timestamp,
+        limit: i64, opens_after: i32) -> all ClaimRow =
         "WITH ready AS MATERIALIZED (
-             SELECT e.org_id, e.id, CASE WHEN e.failures >= $7 THEN 1 ELSE e.max_concurrency END AS most,
+             SELECT e.org_id, e.id, b.room, b.of_org, CASE WHEN e.failures >= $7 THEN 1 ELSE e.max_concurrency END AS most,
                  CASE WHEN e.rate_limit IS NULL THEN 10000 ELSE floor(e.rate_limit * extract(epoch FROM
                      statement_timestamp() - greatest(e.rate_used_until, statement_timestamp()
                      - greatest(interval '200 ms', interval '1 s' / e.rate_limit + interval '100 ms'))) + 0.000001)::int END AS tokens
-             FROM unnest($1::uuid[], $2::uuid[]) AS b(org_id, id) JOIN endpoints e ON e.org_id = b.org_id AND e.id = b.id
-             WHERE e.enabled AND e.deleted_at IS NULL AND (e.paused_until IS NULL OR e.paused_until <= $3)
+             FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::int[]) AS b(org_id, id, room, of_org)
+             JOIN endpoints e ON e.org_id = b.org_id AND e.id = b.id
+             WHERE e.enabled AND e.deleted_at IS NULL AND (e.paused_until IS NULL OR e.paused_until <= $5)
          ), busy AS (
-             SELECT r.org_id, r.id, least(r.most - f.in_flight, r.tokens, $5) AS room,
-                 (sum(f.in_flight) OVER (PARTITION BY r.org_id))::bigint AS of_org
+             SELECT r.org_id, r.id, r.of_org, least(r.most - f.in_flight, r.tokens, r.room, r.of_org) AS room
              FROM ready r CROSS JOIN LATERAL (
                  SELECT count(*) FILTER (WHERE q.lease_until > clock_timestamp()) AS in_flight FROM (
                      SELECT q.lease_until FROM delivery_queue q
-                     WHERE q.org_id = r.org_id AND q.endpoint_id = r.id AND q.due_at <= $3
-                     ORDER BY q.due_at, q.id LIMIT r.most + least(r.most, $5)) q) f
+                     WHERE q.org_id = r.org_id AND q.endpoint_id = r.id AND q.due_at <= $5
+                     ORDER BY q.due_at, q.id LIMIT r.most + least(r.most, r.room)) q) f
          ), waiting AS (
              SELECT b.org_id, b.of_org, q.id, q.due_at,
                  row_number() OVER (PARTITION BY b.org_id, b.id ORDER BY q.due_at, q.id) AS nth
              FROM busy b CROSS JOIN LATERAL (
                  SELECT q.id, q.due_at FROM delivery_queue q
-                 WHERE q.org_id = b.org_id AND q.endpoint_id = b.id AND q.due_at <= $3
+                 WHERE q.org_id = b.org_id AND q.endpoint_id = b.id AND q.due_at <= $5
                      AND (q.lease_until IS NULL OR q.lease_until <= clock_timestamp())
-                 ORDER BY q.due_at, q.id LIMIT least(b.room, $6 - b.of_org)) q
-             WHERE b.room > 0 AND b.of_org < $6
+                 ORDER BY q.due_at, q.id LIMIT b.room) q
+             WHERE b.room > 0
          ), turns AS (
-             SELECT w.org_id, w.id, w.due_at,
-                 w.of_org + row_number() OVER (PARTITION BY w.org_id ORDER BY w.nth, w.due_at) AS turn FROM waiting w
+             SELECT w.org_id, w.id, w.due_at, w.of_org,
+                 row_number() OVER (PARTITION BY w.org_id ORDER BY w.nth, w.due_at) AS turn FROM waiting w
          ), next AS MATERIALIZED (
-             SELECT t.org_id, t.id FROM turns t WHERE t.turn <= $6 ORDER BY t.turn, t.due_at LIMIT $4
+             SELECT t.org_id, t.id FROM turns t WHERE t.turn <= t.of_org ORDER BY t.turn, t.due_at LIMIT $6
          ), picked AS (
              SELECT q.org_id, q.id FROM next n JOIN delivery_queue q ON q.org_id = n.org_id AND q.id = n.id FOR UPDATE OF q SKIP LOCKED
          ), claimed AS (
