@@ -143,11 +143,10 @@ async fn keep_up(app: App, retention: Retention) {
             erase_idempotency_keys(tx, now.minus(Duration::from_hours(24))).await?;
             erase_registrations(tx, now).await?;
             erase_jobs(tx, now.minus(Duration::from_hours(30 * 24))).await?;
-            webhooks::erase(tx, now).await?;
             erase_sessions(tx, now.minus(Duration::from_hours(30 * 24))).await
         });
         let done = match done.await {
-            Ok(()) => analytics::forget_messages(&app).await,
+            Ok(()) => Box::pin(erase_in_parts(&app)).await,
             failed => failed,
         };
         for (parent, days) in [("events", retention.events), ("analytics_events", retention.analytics)] {
@@ -157,6 +156,12 @@ async fn keep_up(app: App, retention: Retention) {
         log(done);
         sleep(wait).await;
     }
+}
+
+/// What comes in such numbers that it goes in transactions of its own.
+async fn erase_in_parts(app: &App) -> DbResult<()> {
+    webhooks::erase(&app.db, app.clock.now()).await?;
+    analytics::forget_messages(app).await
 }
 
 /// In a transaction of its own: it may have to wait for readers, and then tries again at the next turn.

@@ -1,6 +1,7 @@
 //! What is decided about endpoints, messages and deliveries, one use case a file.
 
 pub(crate) mod create_endpoint;
+pub(crate) mod erase;
 pub(crate) mod retry_delivery;
 pub(crate) mod rotate_secret;
 pub(crate) mod send_message;

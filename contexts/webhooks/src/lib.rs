@@ -10,6 +10,7 @@ mod routes;
 mod sealed;
 mod store;
 
+pub use actions::erase::run as erase;
 pub use dispatch::Lookup;
 pub use model::target::Rules;
 pub use routes::routes;
@@ -17,17 +18,10 @@ pub use store::STATEMENTS;
 
 use api::App;
 use axum::extract::FromRef;
-use db::{DbResult, SystemTx};
 use dispatch::Dispatcher;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use types::Timestamp;
-
-/// Deliveries, their attempts and messages are kept so long.
-const RETENTION: Duration = Duration::from_hours(30 * 24);
-/// Rows that one turn of upkeep erases of a table.
-const ERASE_AT_ONCE: i64 = 10_000;
 
 /// How deliveries are sent.
 #[derive(Clone)]
@@ -77,15 +71,4 @@ impl FromRef<Webhooks> for App {
 pub async fn jobs(webhooks: Webhooks, stop: CancellationToken) {
     let fan_out = fan_out::run(&webhooks, &stop);
     tokio::join!(fan_out, webhooks.dispatcher.run(&stop));
-}
-
-/// What is past its time goes, a part at each turn of upkeep.
-pub async fn erase(tx: &SystemTx, now: Timestamp) -> DbResult<()> {
-    let before = now.minus(RETENTION);
-    store::delivery_queue::erase(tx, before).await?;
-    store::attempts::erase(tx, before, ERASE_AT_ONCE).await?;
-    store::deliveries::erase(tx, before, ERASE_AT_ONCE).await?;
-    // A day later: nothing that is still shown or waits lacks its message.
-    store::messages::erase(tx, before.minus(Duration::from_hours(24)), ERASE_AT_ONCE).await?;
-    Ok(())
 }

@@ -1,7 +1,6 @@
 //! Webhooks over time and in numbers: hours of failure, many endpoints, an open snapshot, retention.
 
 use axum::response::IntoResponse;
-use db::Work;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::{
@@ -100,10 +99,40 @@ async fn after_thirty_days_nothing_of_a_delivery_is_kept() {
     };
     until(20 * SECOND, async || count("deliveries").await == 1).await;
     for (days, kept) in [(29, [1, 1, 1]), (31, [0, 0, 1]), (32, [0, 0, 0])] {
-        let tx = db.system(Work::Retention).await.unwrap();
-        webhooks::erase(&tx, app.now().plus(Duration::from_hours(days * 24))).await.unwrap();
-        tx.commit().await.unwrap();
+        webhooks::erase(&db, app.now().plus(Duration::from_hours(days * 24))).await.unwrap();
         let left = [count("deliveries").await, count("attempts").await, count("messages").await];
         assert_eq!(left, kept, "after {days} days");
+    }
+}
+
+/// More than one transaction of retention takes, of everything.
+const OLD: &str = "
+    WITH message AS (
+        INSERT INTO messages (org_id, id, of_event, type, channels, body, created_at)
+        SELECT org_id, gen_random_uuid(), false, 'a.b', '{}', '{}', now() - interval '40 days'
+        FROM endpoints, generate_series(1, 12001) RETURNING org_id, id
+    ), finished AS (
+        INSERT INTO deliveries (org_id, id, endpoint_id, message_id, status, attempts, created_at, finished_at)
+        SELECT e.org_id, m.id, e.id, m.id, 'delivered', 1, now() - interval '40 days', now() - interval '40 days'
+        FROM message m JOIN endpoints e USING (org_id) RETURNING org_id, id
+    ), attempt AS (
+        INSERT INTO attempts (org_id, delivery_id, number, at, duration_ms, circuit)
+        SELECT org_id, id, 1, now() - interval '40 days', 1, 'closed' FROM finished
+    )
+    INSERT INTO delivery_queue (org_id, id, endpoint_id, message_id, due_at, created_at)
+    SELECT e.org_id, gen_random_uuid(), e.id, m.id, now() + interval '1 day', now() - interval '40 days'
+    FROM message m JOIN endpoints e USING (org_id)";
+
+#[tokio::test]
+async fn one_turn_of_retention_erases_all_that_is_past_its_time() {
+    let app = TestApp::new().await;
+    let ada = app.owner("ada").await;
+    endpoint(&ada, json!({ "url": "http://127.0.0.1:1/", "event_types": ["noise.made"] })).await;
+    let owner = app.database.client("postgres").await;
+    owner.batch_execute(OLD).await.unwrap();
+    webhooks::erase(&app.database.pool(), app.now()).await.unwrap();
+    for table in ["delivery_queue", "attempts", "deliveries", "messages"] {
+        let left = format!("SELECT count(*) FROM {table}");
+        assert_eq!(owner.query_one(&left, &[]).await.unwrap().get::<_, i64>(0), 0, "{table}");
     }
 }

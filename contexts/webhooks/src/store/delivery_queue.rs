@@ -1,5 +1,6 @@
 //! `delivery_queue`: what is still to be delivered, claimed fairly, under leases.
 
+use crate::store::messages::ErasedRow;
 use db::{Done, OrgTx, SystemTx, row, sql};
 use types::{DeliveryId, EndpointId, MessageId, OrgId, Timestamp};
 
@@ -139,8 +140,11 @@ sql! {
     pub fn hasten(tx: OrgTx, org: OrgId, id: DeliveryId, now: Timestamp) -> opt FoundRow =
         "UPDATE delivery_queue SET due_at = least(due_at, $3) WHERE org_id = $1 AND id = $2 RETURNING id";
 
-    /// Deliveries to endpoints that were deleted, and those that waited too long for theirs to be enabled again.
-    pub fn erase(tx: SystemTx, before: Timestamp) -> exec Done =
-        "DELETE FROM delivery_queue q USING endpoints e
-         WHERE e.org_id = q.org_id AND e.id = q.endpoint_id AND (e.deleted_at IS NOT NULL OR q.created_at < $1)";
+    /// Deliveries to endpoints that were deleted, and those that waited too long for theirs to be enabled again, a part at a
+    /// time.
+    pub fn erase(tx: SystemTx, before: Timestamp, limit: i64) -> one ErasedRow =
+        "WITH gone AS (DELETE FROM delivery_queue WHERE (org_id, id) IN
+             (SELECT q.org_id, q.id FROM delivery_queue q JOIN endpoints e ON e.org_id = q.org_id AND e.id = q.endpoint_id
+              WHERE e.deleted_at IS NOT NULL OR q.created_at < $1 LIMIT $2) RETURNING 1)
+         SELECT count(*) AS erased FROM gone";
 }
