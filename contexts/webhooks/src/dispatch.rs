@@ -13,13 +13,17 @@ mod slots;
 pub(crate) use attempt::webhook_id;
 pub use resolver::Lookup;
 
-use crate::{Delivery, model::schedule::CIRCUIT_OPENS_AFTER, store::delivery_queue};
+use crate::{
+    Delivery,
+    model::schedule::CIRCUIT_OPENS_AFTER,
+    store::{delivery_queue, endpoints},
+};
 use api::App;
 use attempt::Attempt;
 use counts::Counts;
 use db::{DbResult, Work};
 use delivery_queue::{BusyRow, ClaimRow};
-use futures_util::future::join;
+use futures_util::future::{join, join3};
 use sender::Sender;
 use slots::{Rooms, Slot, Slots};
 use std::{error::Error, sync::Arc, time::Duration};
@@ -39,6 +43,8 @@ const ENDPOINTS: usize = 64;
 const WALK: i32 = 128;
 /// Without a wake-up in this process.
 const POLL: Duration = Duration::from_millis(100);
+/// How often open circuits are counted.
+const COUNT_EVERY: Duration = Duration::from_secs(10);
 /// After an error of the database.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -66,7 +72,26 @@ impl Dispatcher {
             sending.close();
             sending.wait().await;
         };
-        join(claiming, results::record(self, results)).await;
+        let counting = stop.run_until_cancelled(self.count_circuits());
+        join3(claiming, results::record(self, results), counting).await;
+    }
+
+    /// From the database, so that every process says the same, whoever opened or closed them.
+    async fn count_circuits(&self) {
+        loop {
+            match self.circuits_open().await {
+                Ok(count) => _ = self.counts.circuits_open.set(count),
+                Err(error) => tracing::debug!(error = &error as &dyn Error, "open circuits are not counted"),
+            }
+            sleep(COUNT_EVERY).await;
+        }
+    }
+
+    async fn circuits_open(&self) -> DbResult<i64> {
+        let tx = self.app.db.system(Work::Dispatch).await?;
+        let row = endpoints::circuits_open(&tx, CIRCUIT_OPENS_AFTER).await?;
+        tx.commit().await?;
+        Ok(row.count)
     }
 
     async fn claim_until(&self, stop: &CancellationToken, sending: &TaskTracker, done: mpsc::Sender<Done>) {

@@ -167,7 +167,7 @@ async fn after_failures_in_a_row_one_delivery_at_a_time_tries_whether_the_endpoi
         ada.publish("invoice.paid").await;
     }
     until(10 * SECOND, async || show(&ada, &id).await["circuit"] == "open").await;
-    assert!(app.metrics().contains("platform_webhook_circuits_open 1"), "{}", app.metrics());
+    until(20 * SECOND, async || app.metrics().contains("platform_webhook_circuits_open 1")).await;
     let before = receiver.count();
     for _ in 0..20 {
         ada.publish("invoice.paid").await;
@@ -189,9 +189,32 @@ async fn after_failures_in_a_row_one_delivery_at_a_time_tries_whether_the_endpoi
     })
     .await;
     assert_eq!(show(&ada, &id).await["circuit"], "closed");
-    assert!(app.metrics().contains("platform_webhook_circuits_open 0"), "{}", app.metrics());
+    until(20 * SECOND, async || app.metrics().contains("platform_webhook_circuits_open 0")).await;
     let details = delivery(&ada, 1).await;
     assert!(["half_open", "closed"].contains(&details["attempts"][0]["circuit"].as_str().unwrap()), "{details}");
+}
+
+#[tokio::test]
+async fn every_process_says_how_many_circuits_are_open() {
+    let first = TestApp::new().await;
+    let (second, failing) = (TestApp::on(first.database.clone()).await, Receiver::status(500).await);
+    let ada = first.owner("ada").await;
+    let id = endpoint(&ada, failing.url(), "invoice.paid").await;
+    for _ in 0..5 {
+        ada.publish("invoice.paid").await;
+    }
+    until(10 * SECOND, async || show(&ada, &id).await["circuit"] == "open").await;
+    let say = async |line: &str| {
+        until(30 * SECOND, async || [&first, &second].iter().all(|app| app.metrics().contains(line))).await;
+    };
+    say("platform_webhook_circuits_open 1").await;
+    let later = TestApp::on(first.database.clone()).await;
+    until(30 * SECOND, async || later.metrics().contains("platform_webhook_circuits_open 1")).await;
+    let opened = |app: &TestApp| app.metrics().contains("platform_webhook_circuits_opened_total 1");
+    assert!(opened(&first) != opened(&second), "it opened once");
+    // No attempt says so.
+    assert_eq!(ada.delete(&format!("/v1/webhooks/endpoints/{id}")).await.status, 204);
+    say("platform_webhook_circuits_open 0").await;
 }
 
 #[tokio::test]

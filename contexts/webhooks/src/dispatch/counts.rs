@@ -40,7 +40,7 @@ impl Counts {
         );
         metrics.register(
             "platform_webhook_circuits_open",
-            "Endpoints that this process knows to be failing",
+            "Endpoints that are failing, of all organizations; the same in each process",
             counts.circuits_open.clone(),
         );
         metrics.register(

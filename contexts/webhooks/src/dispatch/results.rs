@@ -3,13 +3,16 @@
 use super::{Dispatcher, Done, RETRY, attempt::Attempt};
 use crate::{
     model::schedule::{CIRCUIT_OPENS_AFTER, DISABLE_AFTER},
-    store::{delivery_queue, endpoints},
+    store::{
+        delivery_queue,
+        endpoints::{self, HealthRow},
+    },
 };
 use db::{DbResult, SystemTx, Work};
 use events::{Actor, Event, Kind};
 use serde_json::json;
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::BTreeMap,
     error::Error,
     time::{Duration, Instant},
 };
@@ -25,7 +28,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Until the last attempt is recorded and nobody can add one.
 pub(super) async fn record(dispatcher: &Dispatcher, mut results: mpsc::Receiver<Done>) {
-    let (mut batch, mut failing) = (Vec::with_capacity(BATCH), HashSet::new());
+    let mut batch = Vec::with_capacity(BATCH);
     while results.recv_many(&mut batch, BATCH).await > 0 {
         if batch.len() < BATCH / 4 {
             sleep(GATHER).await;
@@ -36,7 +39,7 @@ pub(super) async fn record(dispatcher: &Dispatcher, mut results: mpsc::Receiver<
             }
         }
         let attempts: Vec<_> = batch.iter().map(|done| &done.attempt).collect();
-        persist(dispatcher, &attempts, &mut failing).await;
+        persist(dispatcher, &attempts).await;
         for attempt in attempts {
             dispatcher.counts.attempt(attempt.reply.failure.map_or("delivered", super::sender::Failure::as_str));
         }
@@ -47,9 +50,9 @@ pub(super) async fn record(dispatcher: &Dispatcher, mut results: mpsc::Receiver<
 }
 
 /// Tries until the database takes it, within reason.
-async fn persist(dispatcher: &Dispatcher, attempts: &[&Attempt], failing: &mut HashSet<EndpointId>) {
+async fn persist(dispatcher: &Dispatcher, attempts: &[&Attempt]) {
     let since = Instant::now();
-    while let Err(error) = write(dispatcher, attempts, failing).await {
+    while let Err(error) = write(dispatcher, attempts).await {
         tracing::warn!(
             error = &error as &dyn Error,
             count = attempts.len(),
@@ -62,14 +65,21 @@ async fn persist(dispatcher: &Dispatcher, attempts: &[&Attempt], failing: &mut H
     }
 }
 
-async fn write(dispatcher: &Dispatcher, attempts: &[&Attempt], failing: &mut HashSet<EndpointId>) -> DbResult<()> {
+async fn write(dispatcher: &Dispatcher, attempts: &[&Attempt]) -> DbResult<()> {
     let tx = dispatcher.app.db.system(Work::Dispatch).await?;
     write_attempts(&tx, attempts, dispatcher.app.clock.now()).await?;
     let tallies = tallies(attempts);
-    let disabled = if tallies.is_empty() { 0 } else { write_health(dispatcher, &tx, &tallies, failing).await? };
+    let rows = if tallies.is_empty() { vec![] } else { write_health(dispatcher, &tx, &tallies).await? };
     tx.commit().await?;
-    dispatcher.counts.disabled.inc_by(disabled);
-    dispatcher.counts.circuits_open.set(i64::try_from(failing.len()).unwrap_or(i64::MAX));
+    for row in rows {
+        if row.circuit_opened {
+            dispatcher.counts.circuits_opened.inc();
+            tracing::warn!(organization = %row.org_id, endpoint = %row.id, failures = row.failures, "a circuit opened");
+        }
+        if !row.enabled {
+            dispatcher.counts.disabled.inc();
+        }
+    }
     Ok(())
 }
 
@@ -127,13 +137,12 @@ fn tallies(attempts: &[&Attempt]) -> BTreeMap<(OrgId, EndpointId), Tally> {
     tallies
 }
 
-/// Writes it, and says how many endpoints are disabled now.
+/// Writes it, and tells the organizations whose endpoints are disabled now.
 async fn write_health(
     dispatcher: &Dispatcher,
     tx: &SystemTx,
     tallies: &BTreeMap<(OrgId, EndpointId), Tally>,
-    failing: &mut HashSet<EndpointId>,
-) -> DbResult<u64> {
+) -> DbResult<Vec<HealthRow>> {
     let (app, now) = (&dispatcher.app, dispatcher.app.clock.now());
     let (orgs, ids): (Vec<_>, Vec<_>) = tallies.keys().copied().unzip();
     let succeeded: Vec<_> = tallies.values().map(|tally| tally.succeeded).collect();
@@ -142,20 +151,9 @@ async fn write_health(
     let gone: Vec<_> = tallies.values().map(|tally| tally.gone).collect();
     let (before, after) = (now.minus(DISABLE_AFTER), CIRCUIT_OPENS_AFTER);
     let rows = endpoints::fared(tx, &orgs, &ids, &succeeded, &failures, &quiet, &gone, now, before, after).await?;
-    let mut disabled = 0;
-    for row in rows {
-        if row.circuit_open && row.enabled {
-            if failing.insert(row.id) {
-                dispatcher.counts.circuits_opened.inc();
-            }
-        } else {
-            failing.remove(&row.id);
-        }
-        if !row.enabled {
-            disabled += 1;
-            let event = Event::new(Kind::EndpointDisabled, &Actor::SYSTEM, &app.clock, &app.rng).org(row.org_id);
-            tx.emit(event.target(&row.id).data(json!({ "reason": row.disabled_reason })).into());
-        }
+    for row in rows.iter().filter(|row| !row.enabled) {
+        let event = Event::new(Kind::EndpointDisabled, &Actor::SYSTEM, &app.clock, &app.rng).org(row.org_id);
+        tx.emit(event.target(&row.id).data(json!({ "reason": row.disabled_reason })).into());
     }
-    Ok(disabled)
+    Ok(rows)
 }

@@ -15,9 +15,17 @@ row! {
 }
 
 row! {
-    /// An endpoint that was just disabled.
+    /// An endpoint that attempts were made at; and whether they are the ones that opened its circuit.
     #[derive(Debug)]
-    pub(crate) struct HealthRow { org_id: OrgId, id: EndpointId, enabled: bool, disabled_reason: Option<String>, circuit_open: bool }
+    pub(crate) struct HealthRow {
+        org_id: OrgId, id: EndpointId, enabled: bool, disabled_reason: Option<String>, failures: i32, circuit_opened: bool,
+    }
+}
+
+row! {
+    /// How many there are.
+    #[derive(Debug)]
+    pub(crate) struct CountRow { count: i64 }
 }
 
 row! {
@@ -99,7 +107,7 @@ sql! {
              SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::bool[], $4::int[], $5::timestamptz[], $6::bool[])
                  AS b(org_id, id, succeeded, failures, quiet_until, gone)
          ), fares AS (
-             SELECT b.org_id, b.id, b.gone, b.quiet_until,
+             SELECT b.org_id, b.id, b.gone, b.quiet_until, e.failures AS failures_before,
                  CASE WHEN b.succeeded THEN b.failures ELSE e.failures + b.failures END AS failures,
                  CASE WHEN b.failures = 0 THEN NULL WHEN b.succeeded THEN $7 ELSE coalesce(e.failing_since, $7) END AS failing_since
              FROM batch b JOIN endpoints e ON e.org_id = b.org_id AND e.id = b.id
@@ -115,5 +123,10 @@ sql! {
              version = CASE WHEN j.ends THEN e.version + 1 ELSE e.version END,
              updated_at = CASE WHEN j.ends THEN $7 ELSE e.updated_at END
          FROM judged j WHERE e.org_id = j.org_id AND e.id = j.id
-         RETURNING e.org_id, e.id, e.enabled, e.disabled_reason, e.failures >= $9 AS circuit_open";
+         RETURNING e.org_id, e.id, e.enabled, e.disabled_reason, e.failures,
+             e.enabled AND e.failures >= $9 AND j.failures_before < $9 AS circuit_opened";
+
+    /// Endpoints whose circuits are open. Reads them all: now and then, not at each attempt.
+    pub fn circuits_open(tx: SystemTx, opens_after: i32) -> one CountRow =
+        "SELECT count(*) AS count FROM endpoints WHERE enabled AND deleted_at IS NULL AND failures >= $1";
 }
