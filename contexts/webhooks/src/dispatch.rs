@@ -14,7 +14,7 @@ pub(crate) use attempt::webhook_id;
 pub use resolver::Lookup;
 
 use crate::{
-    Delivery,
+    DEADLINE, Delivery,
     model::schedule::CIRCUIT_OPENS_AFTER,
     store::{delivery_queue, endpoints},
 };
@@ -36,6 +36,10 @@ use types::{EndpointId, OrgId, Uuid};
 
 /// Deliveries of a process that are being sent or recorded.
 const IN_FLIGHT: usize = 512;
+/// A delivery that was claimed is nobody else's for so long, in seconds.
+const LEASE_S: i32 = 30;
+/// Whoever still sends has its lease, and as long again to record what came of it.
+const _: () = assert!(2 * DEADLINE.as_secs() <= LEASE_S as u64);
 /// Deliveries a claim.
 const BATCH: usize = 200;
 /// Endpoints that a claim serves, and how many it passes at most to find them.
@@ -141,7 +145,8 @@ impl Dispatcher {
         let Rooms { of_endpoints, of_orgs } = slots.rooms(&orgs, &ids, share);
         // One flight, two statements: the claim sees what whoever held the lock before has leased.
         let limit = i64::try_from(free).unwrap_or_default();
-        let claim = delivery_queue::claim(&tx, &orgs, &ids, &of_endpoints, &of_orgs, now, limit, CIRCUIT_OPENS_AFTER);
+        let claim =
+            delivery_queue::claim(&tx, &orgs, &ids, &of_endpoints, &of_orgs, now, limit, CIRCUIT_OPENS_AFTER, LEASE_S);
         let (locked, claims) = join(delivery_queue::lock_claims(&tx), claim).await;
         locked?;
         let claims = claims?;

@@ -23,6 +23,9 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+/// From the start of a request until the last byte of its response that is read, in production.
+const DEADLINE: Duration = Duration::from_secs(15);
+
 /// How deliveries are sent.
 #[derive(Clone)]
 pub struct Delivery {
@@ -37,7 +40,7 @@ pub struct Delivery {
 impl Default for Delivery {
     /// As in production.
     fn default() -> Self {
-        Self { rules: Rules::default(), lookup: Lookup::system(), deadline: Duration::from_secs(15) }
+        Self { rules: Rules::default(), lookup: Lookup::system(), deadline: DEADLINE }
     }
 }
 

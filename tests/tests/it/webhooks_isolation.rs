@@ -4,7 +4,7 @@ use axum::{
     body::{Body, Bytes},
     response::{IntoResponse, Response},
 };
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use std::{
@@ -76,6 +76,27 @@ async fn a_receiver_that_never_answers_is_given_up_at_the_deadline() {
     assert_eq!((&attempt["status_code"], &attempt["error"]), (&Value::Null, &json!("timeout")));
     let took = attempt["duration_ms"].as_i64().unwrap();
     assert!((2_000..4_000).contains(&took), "{took} ms");
+}
+
+#[tokio::test]
+async fn a_body_that_drips_is_given_up_at_the_same_deadline_and_its_beginning_is_kept() {
+    let app = hasty().await;
+    let drip = |_: &_| {
+        let bytes = stream::repeat(Bytes::from_static(b"x")).then(|byte| async {
+            tokio::time::sleep(SECOND / 5).await;
+            Ok::<_, io::Error>(byte)
+        });
+        Response::new(Body::from_stream(bytes))
+    };
+    let receiver = Receiver::answering(drip).await;
+    let ada = app.owner("ada").await;
+    endpoint(&ada, json!({ "url": receiver.url(), "event_types": ["invoice.paid"] })).await;
+    messages(&ada, "invoice.paid", 1).await;
+    let attempt = only_attempt(&ada).await;
+    assert_eq!((&attempt["status_code"], &attempt["error"]), (&json!(200), &json!("timeout")));
+    let (took, beginning) = (attempt["duration_ms"].as_i64().unwrap(), attempt["response"].as_str().unwrap());
+    assert!((2_000..4_000).contains(&took), "{took} ms");
+    assert!(beginning.starts_with('x') && beginning.len() <= 20, "{beginning}");
 }
 
 #[tokio::test]

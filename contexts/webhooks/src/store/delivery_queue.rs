@@ -48,7 +48,7 @@ sql! {
              AND (e.paused_until IS NULL OR e.paused_until <= $3), false) AS ready
          FROM busy b LEFT JOIN endpoints e ON e.org_id = b.org_id AND e.id = b.endpoint_id ORDER BY b.n";
 
-    /// Leases up to `limit` due deliveries of these endpoints for 30 seconds (twice the deadline of a request), in turns:
+    /// Leases up to `limit` due deliveries of these endpoints for `lease_s` seconds, in turns:
     /// one of each organization, and within it one of each endpoint, then the second of each. What is leased counts: an
     /// endpoint has at most its concurrency in flight (one when its circuit is open), takes at most its rate and its
     /// `room`, and an organization takes at most what stands in `of_org` beside each of its endpoints. Leased deliveries
@@ -56,7 +56,7 @@ sql! {
     /// and where there is no room nothing is.
     #[expect(clippy::too_many_arguments, reason = "the rules of fairness")]
     pub fn claim(tx: SystemTx, orgs: &[OrgId], endpoints: &[EndpointId], room: &[i32], of_org: &[i32], now: Timestamp,
-        limit: i64, opens_after: i32) -> all ClaimRow =
+        limit: i64, opens_after: i32, lease_s: i32) -> all ClaimRow =
         "WITH ready AS MATERIALIZED (
              SELECT e.org_id, e.id, b.room, b.of_org, CASE WHEN e.failures >= $7 THEN 1 ELSE e.max_concurrency END AS most,
                  CASE WHEN e.rate_limit IS NULL THEN 10000 ELSE floor(e.rate_limit * extract(epoch FROM
@@ -89,7 +89,7 @@ sql! {
          ), picked AS (
              SELECT q.org_id, q.id FROM next n JOIN delivery_queue q ON q.org_id = n.org_id AND q.id = n.id FOR UPDATE OF q SKIP LOCKED
          ), claimed AS (
-             UPDATE delivery_queue q SET lease_until = clock_timestamp() + interval '30 s', claims = q.claims + 1
+             UPDATE delivery_queue q SET lease_until = clock_timestamp() + $8::int * interval '1 s', claims = q.claims + 1
              FROM picked p WHERE q.org_id = p.org_id AND q.id = p.id
              RETURNING q.org_id, q.id, q.endpoint_id, q.message_id, q.attempts, q.claims
          ), used AS (

@@ -36,7 +36,7 @@ fn asked() -> Vec<(&'static Sql, String)> {
         "deliveries::by_id" | "attempts::of_delivery" => Some(format!("{ORG}, {LAST}")),
         "delivery_queue::busy" => Some(format!("{NIL}, {NIL}, now(), 128")),
         "delivery_queue::claim" => {
-            Some(format!("ARRAY[{ORG}::uuid], ARRAY[{ENDPOINT}::uuid], ARRAY[100], ARRAY[128], now(), 200, 5"))
+            Some(format!("ARRAY[{ORG}::uuid], ARRAY[{ENDPOINT}::uuid], ARRAY[100], ARRAY[128], now(), 200, 5, 30"))
         }
         _ => None,
     };
