@@ -11,8 +11,10 @@ use testing::Database;
 use types::{Clock, Email, Role, Timestamp};
 
 mod receiver;
+mod trap;
 
 pub use receiver::{Received, Receiver};
+pub use trap::trap;
 
 /// What everybody's password is.
 pub const PASSWORD: &str = "correct horse battery";

@@ -16,4 +16,5 @@ mod process;
 mod runbook_step_3;
 mod serve;
 mod smoke;
+mod webhooks_proxy;
 mod webhooks_tls;

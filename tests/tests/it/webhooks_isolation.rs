@@ -7,17 +7,10 @@ use axum::{
 use futures_util::{StreamExt, stream};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use std::{
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::{io, sync::atomic::Ordering::Relaxed, time::Duration};
 use testing::Database;
-use tests::{Person, Receiver, TestApp, until};
-use tokio::net::TcpListener;
+use tests::{Person, Receiver, TestApp, trap, until};
+use tokio::net::TcpStream;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -130,19 +123,6 @@ async fn an_endpoint_has_at_most_its_concurrency_in_flight() {
     assert_eq!(seen.iter().filter(|one| one.at < first_ends).count(), 3);
 }
 
-/// Counts who connects to this machine.
-async fn trap() -> (u16, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (port, reached) = (listener.local_addr().unwrap().port(), Arc::<AtomicUsize>::default());
-    let counter = Arc::clone(&reached);
-    tokio::spawn(async move {
-        while listener.accept().await.is_ok() {
-            counter.fetch_add(1, Relaxed);
-        }
-    });
-    (port, reached)
-}
-
 #[tokio::test]
 async fn a_redirect_is_a_failure_and_leads_nowhere() {
     let (port, reached) = trap().await;
@@ -172,4 +152,60 @@ async fn what_became_private_after_it_was_made_is_reached_no_more() {
     messages(&ada, "invoice.paid", 1).await;
     assert_eq!(only_attempt(&ada).await["error"], "not_allowed");
     assert_eq!(reached.load(Relaxed), 0);
+}
+
+/// What no API takes any more: written behind its back, as if a rule were new or a check of it had been passed by.
+const REFUSED: &str = include_str!("../../../contexts/webhooks/tests/refused_urls.txt");
+/// How this machine can be called.
+const THIS_MACHINE: &[&str] = &[
+    "127.0.0.1",
+    "127.1",
+    "2130706433",
+    "0x7f000001",
+    "0177.0.0.1",
+    "%31%32%37.0.0.1",
+    "127\u{3002}0\u{3002}0\u{3002}1",
+    "0.0.0.0",
+    "localhost",
+    "localhost.",
+    "[::]",
+    "[::1]",
+    "[::ffff:127.0.0.1]",
+    "[::ffff:7f00:1]",
+    "[64:ff9b::7f00:1]",
+    "[2002:7f00:1::]",
+];
+
+#[tokio::test]
+async fn no_url_that_is_stored_reaches_what_is_not_public() {
+    let (port, reached) = trap().await;
+    drop(TcpStream::connect(("127.0.0.1", port)).await.unwrap());
+    until(5 * SECOND, async || reached.load(Relaxed) == 1).await;
+    let of_this_machine = THIS_MACHINE.iter().flat_map(|host| {
+        [format!("https://{host}:{port}/"), format!("http://{host}:{port}/"), format!("https://u:p@{host}:{port}/")]
+    });
+    let urls: Vec<_> = REFUSED.lines().map(str::to_owned).chain(of_this_machine).collect();
+    assert!(urls.len() >= 100);
+
+    let app = TestApp::with(Database::new().await, |options| options.delivery = webhooks::Delivery::default()).await;
+    let (ada, owner) = (app.owner("ada").await, app.database.client("postgres").await);
+    for url in &urls {
+        let id = endpoint(&ada, json!({ "url": "https://example.com/", "event_types": ["invoice.paid"] })).await;
+        let id: types::EndpointId = id.parse().unwrap();
+        owner.execute("UPDATE endpoints SET url = $1 WHERE id = $2", &[url, &id]).await.unwrap();
+    }
+    messages(&ada, "invoice.paid", 1).await;
+    let outcomes =
+        "SELECT e.url, a.error FROM attempts a JOIN delivery_queue q ON q.org_id = a.org_id AND q.id = a.delivery_id
+        JOIN endpoints e ON e.org_id = q.org_id AND e.id = q.endpoint_id";
+    let mut rows = vec![];
+    until(20 * SECOND, async || {
+        rows = owner.query(outcomes, &[]).await.unwrap();
+        rows.len() == urls.len()
+    })
+    .await;
+    for row in rows {
+        assert_eq!(row.get::<_, Option<&str>>(1), Some("not_allowed"), "{}", row.get::<_, &str>(0));
+    }
+    assert_eq!(reached.load(Relaxed), 1, "nobody but the test itself");
 }

@@ -8,19 +8,32 @@ use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     net::{IpAddr, SocketAddr},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, atomic::Ordering::Relaxed},
     time::Duration,
 };
 use testing::Database;
-use tests::{Person, TestApp, until};
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tests::{Person, TestApp, trap, until};
+use tokio::net::{TcpStream, UdpSocket};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// Public by its prefix, in a block that IANA has given to nobody: it leads nowhere on any network.
 const NOBODYS: &str = "2d00::1";
+
+/// Below `hooks.com`.
+const NAMES: [&str; 12] = [
+    "rebinds",
+    "rebinds6",
+    "both",
+    "mapped",
+    "metadata",
+    "private",
+    "sixtofour",
+    "nat64",
+    "cgnat",
+    "cloud",
+    "alias",
+    "nowhere",
+];
 
 /// What the server knows of a name, when it is asked for the addresses of one kind for the n-th time.
 fn answers(name: &Name, of: RecordType, n: usize) -> Option<Vec<RData>> {
@@ -32,6 +45,10 @@ fn answers(name: &Name, of: RecordType, n: usize) -> Option<Vec<RData>> {
         ("both.hooks.com.", _) => &[NOBODYS, "127.0.0.1"],
         ("mapped.hooks.com.", _) => &["::ffff:127.0.0.1"],
         ("metadata.hooks.com.", _) => &["169.254.169.254"],
+        ("sixtofour.hooks.com.", _) => &["2002:7f00:1::"],
+        ("nat64.hooks.com.", _) => &["64:ff9b::7f00:1"],
+        ("cgnat.hooks.com.", _) => &["100.64.0.1"],
+        ("cloud.hooks.com.", _) => &[NOBODYS, "100.100.100.200"],
         ("private.hooks.com.", _) => &["10.0.0.1", "fd00:ec2::254"],
         ("alias.hooks.com.", _) => {
             let target = Name::from_ascii("localhost.hooks.com.").unwrap();
@@ -90,23 +107,6 @@ fn record(name: &Name, data: RData) -> Record {
     Record::from_rdata(name.clone(), 0, data)
 }
 
-/// Counts who connects to this machine.
-async fn trap() -> (u16, Arc<AtomicUsize>) {
-    let (reached, mut port) = (Arc::<AtomicUsize>::default(), 0);
-    // The same port of both families; not every machine has the second one.
-    for address in ["127.0.0.1", "::1"] {
-        let Ok(listener) = TcpListener::bind((address, port)).await else { continue };
-        port = listener.local_addr().unwrap().port();
-        let counter = Arc::clone(&reached);
-        tokio::spawn(async move {
-            while listener.accept().await.is_ok() {
-                counter.fetch_add(1, Relaxed);
-            }
-        });
-    }
-    (port, reached)
-}
-
 /// What became of the attempts at each name, in order, as soon as each had so many.
 async fn outcomes(person: &Person, names: &BTreeMap<String, &str>, attempts: usize) -> BTreeMap<String, Vec<Value>> {
     let mut found = BTreeMap::new();
@@ -137,7 +137,7 @@ async fn a_name_that_leads_to_this_machine_at_any_moment_reaches_nothing() {
     let app = app.await;
     let ada = app.owner("ada").await;
     let mut names = BTreeMap::new();
-    for name in ["rebinds", "rebinds6", "both", "mapped", "metadata", "private", "alias", "nowhere"] {
+    for name in NAMES {
         let url = format!("https://{name}.hooks.com:{port}/");
         let answer = ada.post("/v1/webhooks/endpoints", json!({ "url": url, "event_types": ["invoice.paid"] })).await;
         names.insert(answer.body["id"].as_str().unwrap().to_owned(), name);
