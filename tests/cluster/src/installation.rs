@@ -151,7 +151,9 @@ impl Installation {
     pub fn serves_alone(&self, version: &str) {
         let tag = format!(":{version}");
         crate::until(Duration::from_mins(2), &format!("pods of {version} alone"), || {
-            let pods = self.kubectl.list(&["pods", "--selector=app.kubernetes.io/instance=api-platform"]);
+            // The migration's Job is no service.
+            let ours = "--selector=app.kubernetes.io/instance=api-platform,app.kubernetes.io/component!=task";
+            let pods = self.kubectl.list(&["pods", ours]);
             !pods.is_empty() && pods.iter().all(|pod| Self::image(pod).ends_with(&tag))
         });
     }
