@@ -49,7 +49,8 @@ enum Command {
     ///
     /// The first failure ends the run. What cannot be done on this machine is counted as not checked; XTASK_REQUIRE
     /// names the stages that fail instead (`test,api`; `all` is all but `advisories`, whose database is elsewhere, and
-    /// `images` and `cluster`, which run when they are asked for by `--stage`, by `--long` or in XTASK_REQUIRE).
+    /// `images` and `cluster`, which run when they are asked for by `--stage`, by `--long` or in XTASK_REQUIRE; `docker`
+    /// means `images`, and any other name is refused).
     #[command(
         after_help = "Examples:\n  cargo xtask test                      every stage\n  cargo xtask test locked_account       only the tests with this in their names\n  cargo xtask test login logout         with either of them\n  cargo xtask test --stage chart        one stage\n  cargo xtask test --stage cluster undo a test of a stage\n  cargo xtask test --long               also what takes long"
     )]

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: one stage after the other, then a table of times and the closing line.
 
 use crate::{chart, cluster, images, nextest, postgres, schemathesis, tidy, tools, workflows};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::{
     env, fmt,
     io::{self, IsTerminal},
@@ -55,6 +55,13 @@ const TEST: &str = "test";
 const IMAGES: &str = "images";
 const CLUSTER: &str = "cluster";
 
+/// What else `XTASK_REQUIRE` may name: most stages at once, and two things that stages need. Nothing starts without
+/// PostgreSQL, and tests ask for its name themselves.
+const ALL: &str = "all";
+const POSTGRES: &str = "postgres";
+/// What the images are built and tested with: the same as their stage.
+const DOCKER: &str = "docker";
+
 /// They take half an hour where nothing is built yet, and install Docker and a Kubernetes: only for who asks.
 const ON_REQUEST: [&str; 2] = [IMAGES, CLUSTER];
 
@@ -90,9 +97,9 @@ struct Sum {
 
 /// Every stage, or the tests that match; the first failure ends the run.
 pub(crate) fn run(wanted: &Wanted) -> Result<ExitCode> {
+    let required = required(&env::var("XTASK_REQUIRE").unwrap_or_default())?;
     // First: without it, minutes would pass before somebody learns what to install.
     postgres::ensure()?;
-    let required = env::var("XTASK_REQUIRE").unwrap_or_default();
     let mut sum = Sum::default();
     let _building = (wanted.has(CLUSTER) && wanted.asks_for(CLUSTER, &required)).then(cluster::build_beside);
     for stage in STAGES.iter().filter(|stage| wanted.has(stage.name)) {
@@ -145,12 +152,22 @@ impl Sum {
     }
 }
 
+/// What `XTASK_REQUIRE` says, by the names of stages; a name that means nothing would leave out what somebody counts on.
+fn required(said: &str) -> Result<String> {
+    let known: Vec<_> = names().into_iter().chain([ALL, POSTGRES, DOCKER]).collect();
+    if let Some(unknown) = said.split(',').find(|name| !name.is_empty() && !known.contains(name)) {
+        bail!("XTASK_REQUIRE names `{unknown}`, and knows {}", known.join(", "));
+    }
+    let stages: Vec<_> = said.split(',').map(|name| if name == DOCKER { IMAGES } else { name }).collect();
+    Ok(stages.join(","))
+}
+
 /// Whether a stage may not be skipped: by its name in `XTASK_REQUIRE`, or by `all`. That means what needs no other
 /// machine and no asking: the database of advisories is a repository elsewhere, and must be named; so must what is run
 /// on request.
 fn requires(required: &str, stage: &str) -> bool {
     let by_name_alone = stage == ADVISORIES || ON_REQUEST.contains(&stage);
-    required.split(',').any(|name| name == stage || (name == "all" && !by_name_alone))
+    required.split(',').any(|name| name == stage || (name == ALL && !by_name_alone))
 }
 
 /// The table of times and the closing line.
@@ -258,5 +275,22 @@ mod tests {
     fn the_advisories_and_what_is_run_on_request_are_required_by_name_alone() {
         assert!(!requires("all", ADVISORIES) && requires("all,advisories", ADVISORIES));
         assert!(!requires("all", CLUSTER) && requires("all,cluster", CLUSTER));
+    }
+    #[test]
+    fn docker_requires_the_images_and_asks_for_them() {
+        let everything = required("postgres,docker,cluster").unwrap();
+        let wanted = Wanted { long: false, stages: vec![], filters: vec![] };
+        for stage in ON_REQUEST {
+            assert!(requires(&everything, stage) && wanted.asks_for(stage, &everything), "{stage}");
+        }
+        assert!(!requires(&everything, ADVISORIES));
+    }
+
+    #[test]
+    fn a_name_that_means_nothing_is_refused_with_those_that_do() {
+        let refusal = required("all,imges").unwrap_err().to_string();
+        assert!(refusal.starts_with("XTASK_REQUIRE names `imges`, and knows fmt, clippy, "), "{refusal}");
+        assert!(refusal.ends_with(", images, cluster, all, postgres, docker"), "{refusal}");
+        assert!(required("").is_ok() && required("all,").is_ok() && required("test, api").is_err());
     }
 }
