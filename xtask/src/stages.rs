@@ -21,6 +21,17 @@ pub(crate) enum Outcome {
     Failed(usize, usize),
 }
 
+impl Outcome {
+    /// Good as it is, but for what could not be done here.
+    pub(crate) fn without(self, what: Option<String>) -> Self {
+        match self {
+            Self::Passed(tests) => Self::Tested(tests, what.into_iter().collect()),
+            Self::Tested(tests, lacking) => Self::Tested(tests, lacking.into_iter().chain(what).collect()),
+            bad => bad,
+        }
+    }
+}
+
 /// What somebody wants of `cargo xtask test`.
 pub(crate) struct Wanted {
     /// Also what takes long.
@@ -128,6 +139,11 @@ impl Sum {
             Ok(Outcome::Tested(tests, lacking)) => {
                 self.passed += tests;
                 for why in lacking {
+                    if requires(required, stage) {
+                        eprintln!("{why}, and XTASK_REQUIRE asks for it");
+                        self.failed += 1;
+                        continue;
+                    }
                     println!("not checked: {why}");
                     self.not_checked.push((stage, why));
                 }
@@ -268,6 +284,16 @@ mod tests {
             let mut sum = Sum::default();
             sum.add("api", Ok(Outcome::Skipped("schemathesis cannot be installed".to_owned())), required);
             assert_eq!((sum.failed, sum.not_checked.len()), (failed, 1 - failed), "{required}");
+        }
+    }
+
+    #[test]
+    fn what_a_part_of_a_required_stage_cannot_do_fails() {
+        for (required, failed) in [("", 0), ("test", 0), ("images", 1)] {
+            let mut sum = Sum::default();
+            let outcome = Outcome::Tested(12, vec![]).without(Some("pushes to a registry".to_owned()));
+            sum.add(IMAGES, Ok(outcome), required);
+            assert_eq!((sum.passed, sum.failed, sum.not_checked.len()), (12, failed, 1 - failed), "{required}");
         }
     }
 

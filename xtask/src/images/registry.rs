@@ -5,8 +5,12 @@ use std::process::Command;
 
 const PROGRAM: &str = "docker-registry";
 
-/// Whether it is there; who is root on Debian gets it installed, without starting it.
-pub(super) fn is_there() -> bool {
+/// Why nothing can be pushed here; none: it can. Who is root on Debian gets the program installed, without starting it.
+pub(super) fn missing() -> Option<String> {
+    (!is_there()).then(|| format!("pushes to a registry, which need `{PROGRAM}`; Debian's package of that name has it"))
+}
+
+fn is_there() -> bool {
     if on_path(PROGRAM) {
         return true;
     }
