@@ -207,6 +207,7 @@ fn a_hotfix_of_production_runs_the_steps_of_the_runbook_in_their_order() {
     kubectl rollout status deployment/auth-service -n production --timeout=10m
     kubectl rollout status deployment/user-service -n production --timeout=10m
     kubectl rollout status deployment/org-service -n production --timeout=10m
+    kubectl annotate deployments auth-service user-service org-service -n production --overwrite api-platform/released=VERSION from COMMIT
     kubectl get pods -n production
     curl --fail --silent --show-error https://api.example.com/v1/health
     npm run test:smoke -- --env=production   (EAP_SMOKE_KEY)

@@ -107,7 +107,14 @@ fn production(trigger: &Trigger, source: &Source, deployed: &Deployed, now: Time
 
 fn deploy_unless_there(tag: String, source: &Source, deployed: &Deployed, why: &str) -> Decision {
     if deployed.is(&tag) {
-        return Decision::nothing(format!("nothing to do: {tag} is deployed already"));
+        return Decision::nothing(match deployed.commit_of(&tag) {
+            Some(other) if other != source.commit => {
+                format!(
+                    "nothing is deployed: {tag} runs already, from commit {other}; raise the version to deploy this one"
+                )
+            }
+            _ => format!("nothing to do: {tag} is deployed already"),
+        });
     }
     let reason = format!("{tag} is deployed from {}: {why}", source.commit);
     Decision::Deploy { tag, version: source.version.clone(), reason }

@@ -13,11 +13,16 @@ fn source(version: &str) -> Source {
     Source { commit: COMMIT.to_owned(), version: version.parse().unwrap() }
 }
 
-/// All three services of one tag.
+/// All three services of one tag; the workflow noted nothing.
 fn running(tag: &str) -> Deployed {
+    running_with(tag, &json!({}))
+}
+
+fn running_with(tag: &str, annotations: &serde_json::Value) -> Deployed {
     let items = ["auth-service", "user-service", "org-service"].map(|name| {
         let containers = json!([{ "name": name, "image": format!("api-platform/{name}:{tag}") }]);
-        json!({ "metadata": { "name": name }, "spec": { "template": { "spec": { "containers": containers } } } })
+        let metadata = json!({ "name": name, "annotations": annotations });
+        json!({ "metadata": metadata, "spec": { "template": { "spec": { "containers": containers } } } })
     });
     Deployed::parse(&json!({ "items": items }).to_string()).unwrap()
 }
@@ -54,6 +59,20 @@ fn what_is_deployed_already_or_is_older_is_nothing_to_do_whatever_the_hour() {
         assert_eq!(production_at(now, &tag, "0.1.0", "0.1.0"), "nothing to do: 0.1.0 is deployed already");
         assert!(production_at(now, &tag, "0.1.0", "0.1.1").starts_with("0.1.0 is older than what is deployed"));
     }
+}
+
+#[test]
+fn another_commit_of_a_version_that_runs_is_told_to_raise_it() {
+    let push = pushed(include_str!("../events/push.json"));
+    let decided = |commit: &str| {
+        let deployed = running_with("0.1.0", &json!({ "api-platform/released": format!("0.1.0 from {commit}") }));
+        let decision = decide(Production, &push, &source("0.1.0"), &deployed, OPEN.parse().unwrap()).unwrap();
+        assert!(matches!(decision, Decision::Nothing { .. }));
+        decision.reason().to_owned()
+    };
+    assert_eq!(decided(COMMIT), "nothing to do: 0.1.0 is deployed already");
+    let told = "nothing is deployed: 0.1.0 runs already, from commit 77aa; raise the version to deploy this one";
+    assert_eq!(decided("77aa"), told);
 }
 
 #[test]
