@@ -15,12 +15,16 @@ use std::{
     time::{Duration, Instant},
 };
 use steps::{NAMES, Run};
-use tokio::time::timeout;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::timeout,
+};
 
 /// A step that takes longer has failed.
 const STEP: Duration = Duration::from_secs(20);
-/// As a shell reports an interrupt.
+/// As a shell reports Ctrl-C, and SIGTERM, by which CI cancels.
 const INTERRUPTED: u8 = 130;
+const TERMINATED: u8 = 143;
 
 /// Which installation: by its URL, or by its name in `runbook.toml`.
 #[derive(clap::Args)]
@@ -40,16 +44,18 @@ pub(crate) async fn run(which: &Which, data_dir: &Path, json: bool) -> Result<Ex
     let installation = Installation::new(&place)?;
     let mut report = Report::new(&place.url, json);
     let mut run = Run::new(installation);
-    let finished = tokio::select! {
-        () = steps(&mut run, &mut report) => true,
-        _ = tokio::signal::ctrl_c() => false,
+    let mut terminated = signal(SignalKind::terminate())?;
+    let ended_by = tokio::select! {
+        () = steps(&mut run, &mut report) => None,
+        _ = tokio::signal::ctrl_c() => Some(INTERRUPTED),
+        _ = terminated.recv() => Some(TERMINATED),
     };
     report.erased(run.erase().await);
     report.finish();
-    Ok(match (finished, report.is_good()) {
-        (false, _) => ExitCode::from(INTERRUPTED),
-        (true, true) => ExitCode::SUCCESS,
-        (true, false) => ExitCode::FAILURE,
+    Ok(match (ended_by, report.is_good()) {
+        (Some(code), _) => ExitCode::from(code),
+        (None, true) => ExitCode::SUCCESS,
+        (None, false) => ExitCode::FAILURE,
     })
 }
 

@@ -1,9 +1,9 @@
 //! How the smoke test talks to an installation.
 
 use super::environment::Place;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use api::Smoke;
-use reqwest::{Client, Method};
+use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -74,10 +74,19 @@ impl Installation {
         let etag = answer.headers().get("etag").and_then(|etag| etag.to_str().ok()).map(str::to_owned);
         let text = answer.text().await.with_context(|| what.clone())?;
         if !status.is_success() {
-            bail!("{what} answered {status}{}", reason(&text));
+            return Err(Refused { what, status, reason: reason(&text) }.into());
         }
         Ok(Answer { etag, body: serde_json::from_str(&text).unwrap_or_default() })
     }
+}
+
+/// An answer that is none of success.
+#[derive(Debug, thiserror::Error)]
+#[error("{what} answered {status}{reason}")]
+pub(super) struct Refused {
+    what: String,
+    pub(super) status: StatusCode,
+    reason: String,
 }
 
 /// What a problem says.

@@ -1,9 +1,9 @@
 //! The eight steps, by the names and in the order of the runbook.
 
-use super::client::{As, Installation};
+use super::client::{As, Installation, Refused};
 use anyhow::{Context, Result, ensure};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::sleep;
@@ -24,12 +24,21 @@ pub(super) const NAMES: [&str; 8] = [
 /// What arrives later is asked for this often.
 const AGAIN: Duration = Duration::from_millis(100);
 
+/// Whether its account is there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Account {
+    Absent,
+    /// It was asked for, and no answer came.
+    Unknown,
+    Made,
+}
+
 /// A run, and what it has made so far.
 pub(super) struct Run {
     installation: Installation,
     random: String,
     password: String,
-    registered: bool,
+    account: Account,
     token: Option<String>,
     /// Its id and its ETag.
     resource: Option<(String, String)>,
@@ -43,13 +52,13 @@ impl Run {
     pub(super) fn new(installation: Installation) -> Self {
         let rng = Rng::system();
         let (random, password) = (hex::encode(rng.bytes::<16>()), hex::encode(rng.bytes::<16>()));
-        Self { installation, random, password, registered: false, token: None, resource: None }
+        Self { installation, random, password, account: Account::Absent, token: None, resource: None }
     }
 
     /// The name of an earlier step without which this one means nothing.
     pub(super) fn needs(&self, number: usize) -> Option<&'static str> {
         match number {
-            1.. if !self.registered => Some(NAMES[0]),
+            1.. if self.account != Account::Made => Some(NAMES[0]),
             2.. if self.token.is_none() => Some(NAMES[1]),
             4 | 5 if self.resource.is_none() => Some(NAMES[3]),
             _ => None,
@@ -100,8 +109,9 @@ impl Run {
             }
             sleep(AGAIN).await;
         };
+        self.account = Account::Unknown;
         self.anybody("/v1/auth/verify-email", json!({ "token": token, "password": password })).await?;
-        self.registered = true;
+        self.account = Account::Made;
         Ok(())
     }
 
@@ -175,13 +185,17 @@ impl Run {
         }
     }
 
-    /// Erases the account with all that is its own.
+    /// Erases the account with all that is its own, also one of which it is not known whether it was made.
     pub(super) async fn erase(&self) -> Result<()> {
-        if !self.registered {
+        if self.account == Account::Absent {
             return Ok(());
         }
         let path = format!("/v1/smoke/accounts?address={}", self.address());
-        self.installation.ask(As::SmokeKey, Method::DELETE, &path, None).await.map(drop)
+        let erased = self.installation.ask(As::SmokeKey, Method::DELETE, &path, None).await.map(drop);
+        let is_absent = |error: &anyhow::Error| {
+            error.downcast_ref::<Refused>().is_some_and(|refused| refused.status == StatusCode::NOT_FOUND)
+        };
+        erased.or_else(|error| if self.account == Account::Unknown && is_absent(&error) { Ok(()) } else { Err(error) })
     }
 }
 
