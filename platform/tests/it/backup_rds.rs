@@ -1,6 +1,6 @@
 //! `platform backup … --rds`: the real `aws` program, against an imitation of Amazon that has a bad day.
 
-use crate::process::{Process, folder, platform};
+use crate::process::{Process, client_libraries, folder, platform};
 use private_postgres::{Cluster, Programs, Purpose};
 use serde_json::{Value, json};
 use std::{
@@ -11,13 +11,9 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// `tests/clients/aws`, installed.
+/// The programs `aws` and moto.
 pub(crate) fn installed_aws() -> PathBuf {
-    let mut xtask = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    xtask.args(["run", "--quiet", "--package", "xtask", "--", "client-libraries", "aws"]);
-    let output = xtask.stderr(Stdio::inherit()).output().unwrap();
-    assert!(output.status.success(), "aws and moto cannot be installed");
-    String::from_utf8(output.stdout).unwrap().lines().last().unwrap().into()
+    client_libraries("aws")
 }
 
 /// The imitation, and a folder with the program `aws` that asks it.

@@ -6,7 +6,7 @@ use std::{
     fs::{self, Permissions},
     net::TcpListener,
     os::unix::{fs::PermissionsExt, process::ExitStatusExt},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
@@ -213,4 +213,13 @@ pub(crate) async fn json(answer: Response) -> Value {
 /// What is left of a folder's path in what was printed is that of no machine.
 pub(crate) fn without(text: &str, folder: &Path) -> String {
     text.replace(&folder.display().to_string(), "FOLDER").replace(env!("CARGO_BIN_EXE_platform"), "PLATFORM")
+}
+
+/// A folder of `tests/clients`, with what it needs installed.
+pub(crate) fn client_libraries(name: &str) -> PathBuf {
+    let mut xtask = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    xtask.args(["run", "--quiet", "--package", "xtask", "--", "client-libraries", name]);
+    let output = xtask.stderr(Stdio::inherit()).output().unwrap();
+    assert!(output.status.success(), "the clients of {name} cannot be installed");
+    String::from_utf8(output.stdout).unwrap().lines().last().unwrap().into()
 }
