@@ -1,7 +1,7 @@
 //! `down`: the newest file is undone by its `.down.sql`.
 
 use crate::{
-    Files, State, UpError,
+    Files, Place, State, UpError,
     patience::Patience,
     proof::{self, Trust},
     session,
@@ -40,7 +40,16 @@ async fn undoing<'a>(client: &Client, files: &'a Files, name: &str) -> Result<&'
         return Err(UpError::NotNewest { asked: name.to_owned(), newest: newest.unwrap_or("none").to_owned() });
     }
     let file = files.in_order().iter().find(|file| file.name == name);
-    file.and_then(|file| file.down.as_deref()).ok_or_else(|| UpError::NoDown(name.to_owned()))
+    let down = file.and_then(|file| file.down.as_deref()).ok_or_else(|| UpError::NoDown(name.to_owned()))?;
+    // It would end the transaction in which it is seen what is lost, and nothing could be taken back any more.
+    match Place::of_transaction_control(down) {
+        Some(place) => Err(UpError::TransactionControl { file: down_of(name), place }),
+        None => Ok(down),
+    }
+}
+
+fn down_of(name: &str) -> String {
+    format!("{}.down.sql", name.trim_end_matches(".sql"))
 }
 
 /// Undoes it, whoever proved what.

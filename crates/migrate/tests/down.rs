@@ -54,6 +54,19 @@ async fn every_file_of_the_project_that_can_be_undone_is_proven_to_be() {
 }
 
 #[tokio::test]
+async fn a_down_that_ends_its_transaction_is_refused_before_anything_happens() {
+    let (_database, owner) = Database::without_tables().await;
+    let all = files(&[PEOPLE, MFA, (UNDO.0, "DROP TABLE codes;\nCOMMIT;\nALTER TABLE people DROP COLUMN mfa")]);
+    apply(&owner, &all).await;
+    owner.batch_execute("INSERT INTO codes VALUES ('123456')").await.unwrap();
+    let refused = down(&owner, &all, MFA.0, Trust::Backup, true).await.unwrap_err();
+    let UpError::TransactionControl { file, place } = refused else { panic!("{refused}") };
+    assert_eq!((file.as_str(), place.line), (UNDO.0, 2));
+    let codes: i64 = owner.query_one("SELECT count(*) FROM codes", &[]).await.unwrap().get(0);
+    assert_eq!(codes, 1, "nothing of it was run");
+}
+
+#[tokio::test]
 async fn a_down_that_would_lose_values_is_refused_until_a_backup_has_them() {
     let (_database, owner) = Database::without_tables().await;
     let all = files(&[PEOPLE, MFA, UNDO]);

@@ -72,6 +72,24 @@ async fn another_master_key_makes_a_process_that_is_not_ready_and_says_why() {
     assert_eq!((login.status().as_u16(), login.headers().contains_key("retry-after")), (503, true));
 }
 
+/// Whoever starts an old image by hand after a contracting migration: rule 4 of versions living together.
+#[tokio::test]
+async fn a_schema_that_has_left_this_version_behind_makes_it_not_ready_and_says_why() {
+    let database = Database::new().await;
+    let owner = database.client("admin_user").await;
+    let oldest = |version: &str| format!("UPDATE _migrations SET oldest_app = {version} WHERE name LIKE '20250101%'");
+    owner.batch_execute(&oldest("'99.0.0'")).await.unwrap();
+    let served = Served::spawn(installed(&database), None);
+    let ready = format!("{}/health/ready", served.base);
+    until(async || match client().get(&ready).send().await {
+        Ok(answer) => answer.text().await.unwrap().contains("the database's schema is for 99.0.0 and newer"),
+        Err(_) => false,
+    })
+    .await;
+    owner.batch_execute(&oldest("NULL")).await.unwrap();
+    served.until_ready().await;
+}
+
 #[test]
 fn a_level_that_is_none_is_refused() {
     let output = platform().args(["serve", "--port", "0"]).env("LOG_LEVEL", "verbose").output().unwrap();
