@@ -155,22 +155,27 @@ impl<T: FnMut(&Event)> Up<'_, T> {
     /// One statement after the other; what an earlier run has done is left out.
     async fn apply_steps(&mut self, file: &File, start: Instant) -> Result<(), UpError> {
         table::ensure_steps(self.client).await?;
-        for step in steps::of(file) {
+        let steps = steps::of(file);
+        for step in &steps {
             let mut patience = Patience::default();
             loop {
                 let journal = Journal::read(self.client, file).await?;
-                if journal.checksum.as_ref().is_some_and(|checksum| *checksum != file.checksum()) {
-                    return Err(UpError::BegunOtherwise(file.name.clone()));
+                if journal.is_of_another(&steps) {
+                    return Err(UpError::BegunOtherwise { file: file.name.clone(), done: journal.done() });
                 }
-                if !journal.lacks(&step) {
+                if !journal.lacks(step) {
                     break;
                 }
-                match self.run_watched(file, &journal, &step).await? {
+                match self.run_watched(file, &journal, step).await? {
                     Ok(()) => {}
                     Err(Failure::Final(error)) => return Err(error),
                     Err(Failure::Server { error, .. }) => {
-                        let at = |error| stopped(file, Some(step.place.clone()), journal.done(), error);
-                        patience.roll_back(self.client, error).await.map_err(at)?;
+                        if let Err(error) = patience.roll_back(self.client, error).await {
+                            if error.as_db_error().is_some() {
+                                steps::was_refused(self.client, file).await;
+                            }
+                            return Err(stopped(file, Some(step.place.clone()), journal.done(), error));
+                        }
                         self.wait(file, &mut patience).await?;
                     }
                 }

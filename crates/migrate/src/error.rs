@@ -111,11 +111,18 @@ pub enum UpError {
         /// What is there of the file.
         left: Left,
     },
-    /// A file without a transaction was begun with another text.
+    /// Of a file without a transaction statements were done that are others now.
     #[error(
-        "{0} was begun with another text, and some of its statements are done: restore that text, run `up`, and write a new file"
+        "{file} was begun with another text: {} of its statements, and what may be done of the next one, are not what stands there now; \
+         restore their text, and change only what comes after them, or write a new file",
+        if *done == 0 { "none".to_owned() } else { format!("the first {done}") }
     )]
-    BegunOtherwise(String),
+    BegunOtherwise {
+        /// The file.
+        file: String,
+        /// How many of its statements are done.
+        done: usize,
+    },
     /// An index without a name could not be found again after a kill.
     #[error("{file}:{}:{}: an index made CONCURRENTLY needs a name, so that a killed run can go on\n{place}", place.line, place.column)]
     Unnamed {

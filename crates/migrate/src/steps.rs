@@ -5,6 +5,7 @@ use crate::{
     Fence, File, Place,
     failure::Failure,
     fence,
+    file::checksum,
     lint::runs_alone,
     locks::{self, Effect, Mode, Named, Work},
     patience::Patience,
@@ -21,6 +22,8 @@ use uuid::Uuid;
 pub(crate) struct Step {
     number: i32,
     sql: String,
+    /// Of its text and those of the statements before it.
+    checksum: String,
     alone: bool,
     pub(crate) place: Place,
     /// What it locks.
@@ -33,11 +36,16 @@ pub(crate) struct Step {
 
 pub(crate) fn of(file: &File) -> Vec<Step> {
     let statements = SourceFile::parse(&file.sql).tree().stmts().filter(|it| !matches!(it, Stmt::EmptyStmt(_)));
+    let mut so_far = String::new();
     let step = |(number, statement): (i32, Stmt)| {
         let Effect { locks, work } = locks::effect(&statement);
+        let sql = statement.syntax().to_string();
+        so_far += &sql;
+        so_far.push(';');
         Step {
             number,
-            sql: statement.syntax().to_string(),
+            checksum: checksum(&so_far),
+            sql,
             alone: runs_alone(&statement),
             place: Place::after(&file.sql, statement.syntax().text_range().start().into()),
             locks,
@@ -53,16 +61,16 @@ pub(crate) fn of(file: &File) -> Vec<Step> {
 pub(crate) struct Journal {
     done: i32,
     begun: bool,
-    /// What the file's text was.
-    pub(crate) checksum: Option<String>,
+    /// What each of them was, with those before it.
+    checksums: Vec<String>,
 }
 
 impl Journal {
     pub(crate) async fn read(client: &Client, file: &File) -> Result<Self, Error> {
         let rows = "SELECT step, encode(checksum, 'hex'), done_at IS NOT NULL FROM _migration_steps WHERE name = $1 ORDER BY step";
-        let mut journal = Self { done: 0, begun: false, checksum: None };
+        let mut journal = Self { done: 0, begun: false, checksums: vec![] };
         for row in client.query(rows, &[&file.name]).await? {
-            journal.checksum = row.try_get(1)?;
+            journal.checksums.push(row.try_get(1)?);
             journal.begun = !row.try_get::<_, bool>(2)?;
             journal.done += i32::from(!journal.begun);
         }
@@ -72,6 +80,12 @@ impl Journal {
     /// How many statements are done.
     pub(crate) fn done(&self) -> usize {
         self.done.unsigned_abs() as usize
+    }
+
+    /// Whether a statement that is done, or may be, is another one now. What comes after those may be changed.
+    pub(crate) fn is_of_another(&self, steps: &[Step]) -> bool {
+        let now = |at: usize| steps.get(at).map(|step| &step.checksum);
+        self.checksums.iter().enumerate().any(|(at, checksum)| now(at) != Some(checksum))
     }
 
     /// Whether the statement is still to be run.
@@ -134,7 +148,14 @@ impl Steps<'_> {
 async fn begin(client: &Client, run: Uuid, file: &File, step: &Step) -> Result<(), Error> {
     let begun = "INSERT INTO _migration_steps (name, step, checksum, run_id) VALUES ($1, $2, decode($3, 'hex'), $4)
         ON CONFLICT (name, step) DO UPDATE SET run_id = excluded.run_id";
-    client.execute(begun, &[&file.name, &step.number, &file.checksum(), &run]).await.map(drop)
+    client.execute(begun, &[&file.name, &step.number, &step.checksum, &run]).await.map(drop)
+}
+
+/// The server itself said that the statement failed, so nobody has to ask what became of it, and its text may be mended.
+pub(crate) async fn was_refused(client: &Client, file: &File) {
+    let begun = "DELETE FROM _migration_steps WHERE name = $1 AND done_at IS NULL";
+    // Where the session is gone with it, it stays in doubt.
+    let _ = client.execute(begun, &[&file.name]).await;
 }
 
 async fn end(client: &Client, file: &File, step: &Step) -> Result<(), Error> {

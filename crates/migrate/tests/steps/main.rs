@@ -152,15 +152,28 @@ async fn an_index_build_that_waits_names_whom_it_waits_for_and_ends_who_was_name
 }
 
 #[tokio::test]
-async fn a_file_begun_with_another_text_is_refused() {
+async fn what_is_done_of_a_file_stays_as_it_is_and_the_rest_can_be_mended() {
     let (_database, owner) = Database::without_tables().await;
     let broken = ("20250102_a.sql", "-- no-transaction\nCREATE INDEX CONCURRENTLY i ON people (id);\nSELECT nonsense;");
     let error = up(&owner, &files(&[PEOPLE, broken]), &Options::default(), |_| {}).await.unwrap_err().to_string();
     assert!(error.starts_with("20250102_a.sql:3:1: column \"nonsense\""), "{error}");
     let mended = files(&[PEOPLE, (broken.0, "-- no-transaction\nSELECT 1;\nSELECT 2")]);
     let error = up(&owner, &mended, &Options::default(), |_| {}).await.unwrap_err();
-    assert!(matches!(error, UpError::BegunOtherwise(_)), "{error}");
-    let unnamed = files(&[PEOPLE, ("20250102_b.sql", "-- no-transaction\nCREATE INDEX CONCURRENTLY ON people (id)")]);
+    assert!(matches!(error, UpError::BegunOtherwise { done: 1, .. }), "{error}");
+    let mended = (broken.0, "-- no-transaction\nCREATE INDEX CONCURRENTLY i ON people (id);\nSELECT 1");
+    assert_eq!(apply(&owner, &files(&[PEOPLE, mended])).await, 1);
+    // Nothing of it is done, and the server said so.
+    let typo = ("20250103_a.sql", "-- no-transaction\nCREATE INDEX CONCURRENTLY j ON people (naem)");
+    let error = up(&owner, &files(&[PEOPLE, mended, typo]), &Options::default(), |_| {}).await.unwrap_err();
+    assert!(error.to_string().contains("naem"), "{error}");
+    let right = (typo.0, "-- no-transaction\nCREATE INDEX CONCURRENTLY j ON people (id)");
+    assert_eq!(apply(&owner, &files(&[PEOPLE, mended, right])).await, 1);
+    let unnamed = files(&[
+        PEOPLE,
+        mended,
+        right,
+        ("20250104_b.sql", "-- no-transaction\nCREATE INDEX CONCURRENTLY ON people (id)"),
+    ]);
     let error = up(&owner, &unnamed, &Options::default(), |_| {}).await.unwrap_err();
     assert!(matches!(&error, UpError::Unnamed { place, .. } if place.line == 2), "{error}");
 }
