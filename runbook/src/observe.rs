@@ -9,9 +9,13 @@ pub(crate) mod source;
 use crate::{
     failure::Failure,
     plan::{CHART, Pinned},
-    programs::helm::is_pending,
+    programs::{
+        helm::is_pending,
+        registry::{self, Published},
+    },
     request::{Request, Via},
 };
+use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use semver::Version;
 use std::{
@@ -39,11 +43,12 @@ pub(crate) async fn observe(
     };
     // A way back is made of what the cluster remembers, and reads no file.
     let parts = version.map_or_else(Vec::new, |_| parts(request));
-    let (helm, deployed, schema, content) = tokio::join!(
+    let (helm, deployed, schema, content, images) = tokio::join!(
         release::observe(request.cluster),
         deployed::observe(request.cluster, request.services),
         schema,
         content::observe(folder, parts),
+        images(request, version),
     );
     let (schema, unseen) = match (schema, version) {
         (Ok(schema), _) => (schema, None),
@@ -51,8 +56,27 @@ pub(crate) async fn observe(
         (Err(failure), None) => (None, Some(failure.what)),
         (Err(failure), Some(_)) => return Err(failure),
     };
-    let (helm, deployed, content) = (helm?, deployed?, content?);
-    Ok(Observed { commit, helm, deployed, schema, unseen, content, ..Observed::default() })
+    let (helm, deployed, content, images) = (helm?, deployed?, content?, images?);
+    Ok(Observed { commit, helm, deployed, schema, unseen, images, content, ..Observed::default() })
+}
+
+/// What the registry has of a version that is to be deployed: without it a database is migrated for pods that never start.
+async fn images(
+    request: &Request<'_>,
+    version: Option<&Version>,
+) -> Result<Option<BTreeMap<String, Option<Published>>>, Failure> {
+    let Some(version) = version.filter(|_| !request.environment.registry.is_empty()) else { return Ok(None) };
+    let version = version.to_string();
+    let asked = request.services.iter().map(async |(_, service)| {
+        let image = request.image(service, &version);
+        let published = registry::image(&image).await.map_err(|why| {
+            Failure::refused(format!("whether {image} is there cannot be told"))
+                .because(why)
+                .cured_by(format!("docker manifest inspect {image}"))
+        })?;
+        Ok::<_, Failure>((image, published))
+    });
+    Ok(Some(try_join_all(asked).await?.into_iter().collect()))
 }
 
 /// The files and folders that a deployment is made of, one way or the other.
@@ -78,6 +102,9 @@ pub(crate) struct Observed {
     pub(crate) unseen: Option<String>,
     /// What this tool has seen to work: helm's revisions whose verification was passed, oldest first.
     pub(crate) verified: Vec<u32>,
+    /// The wanted version's images as their registry has them; one that it does not have is none. None: no registry is
+    /// named, or no version is wanted.
+    pub(crate) images: Option<BTreeMap<String, Option<Published>>>,
     /// Versions that were rolled back, with why.
     pub(crate) blocked: BTreeMap<String, String>,
     /// SHA-256 of the files and folders that a deployment is made of.

@@ -24,6 +24,7 @@ pub(crate) fn deploy(request: &Request<'_>, version: &Version, observed: &Observ
         let what = format!("{} is at {wanted} already", request.name);
         return Err(Failure::nothing_to_do(what).cured_by(format!("runbook verify {}", request.name)));
     }
+    refuse_images(request, &wanted, observed)?;
     let mut steps = migrations::steps(request, &wanted, observed)?;
     let back = match via {
         Via::Helm => {
@@ -80,6 +81,25 @@ fn refuse_blocked(request: &Request<'_>, version: &str, observed: &Observed) -> 
     }
 }
 
+/// A version whose pods could not start, or would be something else than its commit: its migrations would be applied by then.
+fn refuse_images(request: &Request<'_>, version: &str, observed: &Observed) -> Result<(), Failure> {
+    for (image, published) in observed.images.iter().flatten() {
+        let Some(published) = published else {
+            return Err(Failure::refused(format!("{image} is not in its registry"))
+                .because("its pods would never start, and the database would be migrated by then")
+                .cured_by(format!("runbook build {} --version {version}", request.name)));
+        };
+        let Some(commit) = observed.commit.as_ref().filter(|commit| published.revision.as_ref() != Some(commit)) else {
+            continue;
+        };
+        let revision = published.revision.as_deref().unwrap_or("a commit that it does not name");
+        return Err(Failure::refused(format!("{image} is of {revision}, and {version} is {commit}"))
+            .because("what would run is not what this version's migrations and chart belong to")
+            .cured_by("runbook version --write    # then: runbook build and deploy the next version"));
+    }
+    Ok(())
+}
+
 /// Every service runs it, nothing is pending, and helm has no unfinished business.
 fn is_there(request: &Request<'_>, version: &str, observed: &Observed, via: Via) -> bool {
     let runs = |(name, service): &(String, runbook_file::Service)| {
@@ -101,6 +121,11 @@ fn notices(request: &Request<'_>, observed: &Observed, via: Via) -> Vec<String> 
     }
     if observed.deployed.is_empty() {
         notices.push("a first deployment: there is nothing to go back to should it fail".to_owned());
+    }
+    if observed.images.is_none() {
+        let name = request.name;
+        notices
+            .push(format!("runbook.toml names no registry for {name}: whether the images are there is not looked at"));
     }
     if request.environment.database.is_none() {
         notices.push("runbook.toml names no database: whether the schema fits is not looked at".to_owned());

@@ -10,6 +10,7 @@ use crate::{
     failure::Failure,
     journal::Event,
     observe::{Deployed, Helm, Migration, Observed, Past, Revision, Schema},
+    programs::registry::Published,
     request::{Request, Via},
 };
 use proptest::prelude::*;
@@ -204,6 +205,21 @@ fn a_version_that_was_rolled_back_is_deployed_again_only_with_a_reason() {
     let wanted = Version::new(1, 2, 4);
     let request = Request { reason: Some("the mail server is back"), ..request(&file, None) };
     deploy(&request, &wanted, &observed).unwrap();
+}
+
+#[test]
+fn images_that_are_not_there_or_of_another_commit_are_refused_before_anything_is_migrated() {
+    let image = "registry.test/api-platform/auth-service:1.2.4";
+    let published =
+        |revision: Option<&str>| Published { digest: "sha256:00".into(), revision: revision.map(str::to_owned) };
+    let with = |published| Observed { images: Some([(image.to_owned(), published)].into()), ..observed() };
+    let refused = |published| planned(None, "1.2.4", &with(published)).unwrap_err().to_string();
+    insta::assert_snapshot!(refused(None), @"registry.test/api-platform/auth-service:1.2.4 is not in its registry");
+    insta::assert_snapshot!(refused(Some(published(None))), @"registry.test/api-platform/auth-service:1.2.4 is of a commit that it does not name, and 1.2.4 is 5f2c0d6e9d5e4c1f8a7b6c5d4e3f2a1b0c9d8e7f");
+    insta::assert_snapshot!(refused(Some(published(Some("00")))), @"registry.test/api-platform/auth-service:1.2.4 is of 00, and 1.2.4 is 5f2c0d6e9d5e4c1f8a7b6c5d4e3f2a1b0c9d8e7f");
+    let commit = observed().commit.unwrap();
+    let plan = planned(None, "1.2.4", &with(Some(published(Some(&commit))))).unwrap();
+    assert!(!plan.notices.iter().any(|notice| notice.contains("registry")), "{:?}", plan.notices);
 }
 
 #[test]

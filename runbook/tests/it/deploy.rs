@@ -2,6 +2,7 @@
 
 use crate::{
     project::{Project, Said},
+    registry::{self, Mood},
     stand_in::StandIn,
 };
 use jiff::{ToSpan as _, Zoned, tz::TimeZone};
@@ -215,6 +216,30 @@ fn what_opens_the_window_is_a_hotfix_and_no_reason_for_something_else() {
     let hotfix = deployment.waiting(&["--hotfix", "--reason", "sign-in is down"]);
     assert_eq!(deployment.resume(&hotfix).code, 4, "only the approval is missing");
     assert_eq!(deployment.deploy(&["--hotfix"]).code, 64, "it needs a reason, which stays in the journal");
+}
+
+#[test]
+fn a_version_is_planned_when_the_registry_has_its_images_of_its_commit() {
+    let failing = Project::new();
+    let deployment = Deployment::new("");
+    let asked = |address: &str| {
+        deployment.file("ada", &format!("registry = \"{address}\""));
+        deployment.deploy(&[])
+    };
+    let said = asked(&registry::start(failing.path(), Mood::Failing));
+    assert!(said.code == 2 && said.err.contains("cannot be told"), "{}", said.err);
+    let registry = registry::start(deployment.project.path(), Mood::Well);
+    let said = asked(&registry);
+    assert!(said.code == 2 && said.err.contains("auth-service:1.2.4 is not in its registry"), "{}", said.err);
+    assert!(said.err.contains("cure: runbook build production --version 1.2.4"), "{}", said.err);
+    let label = "registry/api-platform/auth-service/1.2.4";
+    deployment.project.write(label, "0123");
+    let said = asked(&registry);
+    assert!(said.code == 2 && said.err.contains("auth-service:1.2.4 is of 0123, and 1.2.4 is "), "{}", said.err);
+    let head = Command::new("git").args(["rev-parse", "HEAD"]).current_dir(deployment.project.path()).output().unwrap();
+    deployment.project.write(label, String::from_utf8(head.stdout).unwrap().trim());
+    let said = asked(&registry);
+    assert!(said.out.contains("4.2.lint"), "{} {}", said.out, said.err);
 }
 
 #[test]
