@@ -113,9 +113,8 @@ pub enum UpError {
     },
     /// Of a file without a transaction statements were done that are others now.
     #[error(
-        "{file} was begun with another text: {} of its statements, and what may be done of the next one, are not what stands there now; \
-         restore their text, and change only what comes after them, or write a new file",
-        if *done == 0 { "none".to_owned() } else { format!("the first {done}") }
+        "{file} was begun with another text: {done} of its statements are done, the next one perhaps, and they are others now; \
+         restore their text, and change only what comes after them, or write a new file"
     )]
     BegunOtherwise {
         /// The file.

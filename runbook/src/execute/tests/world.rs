@@ -46,9 +46,7 @@ impl Recorded {
             future::pending::<()>().await;
         }
     }
-}
 
-impl Recorded {
     async fn interrupt(&self, step: &Step) {
         let Some((_, times)) = self.interrupted_at.as_ref().filter(|(id, _)| *id == step.id) else { return };
         self.interrupts.send_replace(*times);
