@@ -1,11 +1,12 @@
 //! Where backups lie: one folder each, and a lock.
 
-use crate::{Backup, BackupError, manifest::NAME};
+use crate::{Backup, BackupError, manifest::NAME, metrics};
 use std::{
     cmp::Reverse,
     fs::{self, File, TryLockError},
     path::{Path, PathBuf},
 };
+use types::Timestamp;
 
 /// Of a folder whose backup is being made, or was cut off.
 const HALF: &str = ".part";
@@ -43,6 +44,16 @@ impl Folder {
         };
         let is_known = all.iter().any(|backup| backup.manifest.id == id);
         is_known.then(|| self.0.join(id)).ok_or_else(|| BackupError::Unknown(id.to_owned()))
+    }
+
+    /// Says to Prometheus that a backup was made which does not lie here: a snapshot.
+    pub fn note_made(&self, at: Timestamp) -> Result<(), BackupError> {
+        metrics::set(self, metrics::MADE, at)
+    }
+
+    /// Says to Prometheus that one which does not lie here was restored.
+    pub fn note_restored(&self, at: Timestamp) -> Result<(), BackupError> {
+        metrics::set(self, metrics::VERIFIED, at)
     }
 
     /// One process at a time makes a backup here. What others left unfinished goes.

@@ -4,7 +4,7 @@ mod restored;
 
 use crate::settings::Settings;
 use anyhow::Result;
-use backup::{Backup, Folder, How, Progress, Restored, Told, rds};
+use backup::{Backup, BackupError, Folder, How, Progress, Restored, Told, rds};
 use clap::Subcommand;
 use std::{
     io::{self, IsTerminal as _, Write as _},
@@ -81,8 +81,9 @@ pub(crate) async fn run(command: BackupCommand, options: Options) -> Result<Exit
     let clock = Clock::system();
     match command {
         BackupCommand::Create { rds: Some(instance) } => {
-            let id = rds::snapshot_id(&instance, &clock);
+            let (id, now) = (rds::snapshot_id(&instance, &clock), clock.now());
             let snapshot = rds::create(&instance, &id, &[], |percent| show(&format!("{percent} %"))).await?;
+            warn_of(folder.note_made(now));
             say(json, &snapshot, || format!("✓ {} is available", snapshot.id))
         }
         BackupCommand::Create { rds: None } => {
@@ -129,7 +130,16 @@ async fn restore(asked: Restore, folder: &Folder, jobs: usize, clock: &Clock) ->
         (None, Some(instance)) => rds::Origin::Begun(instance),
         (None, None) => rds::Origin::Snapshot(&id),
     };
-    Ok(rds::restore(&source, origin, &url, clock, tell).await?)
+    let restored = rds::restore(&source, origin, &url, clock, tell).await?;
+    warn_of(folder.note_restored(clock.now()));
+    Ok(restored)
+}
+
+/// A metric that cannot be written undoes nothing of what was done at Amazon.
+fn warn_of(noted: Result<(), BackupError>) {
+    if let Err(error) = noted {
+        eprintln!("! backup.prom is as it was: {error}");
+    }
 }
 
 /// What has to be known while it works is said on standard error, and stays there whatever comes after.

@@ -90,8 +90,21 @@ impl Amazon {
     /// With the database of the old instance.
     fn platform_of(&self, url: &str, arguments: &[&str]) -> Result<Value, String> {
         let mut command = platform();
-        command.arg("backup").args(arguments).arg("--json").env("DATABASE_URL", url);
+        command.arg("backup").args(arguments).arg("--json").arg("--folder").arg(self.folder());
+        command.env("DATABASE_URL", url);
         self.ask(command).map(|text| serde_json::from_str(&text).unwrap())
+    }
+
+    /// Which the first command makes.
+    fn folder(&self) -> PathBuf {
+        self.programs.path().join("backups")
+    }
+
+    /// Whether each of both moments was ever written down: of the last backup, and of the last restore.
+    fn noted(&self) -> [bool; 2] {
+        let metrics = fs::read_to_string(self.folder().join("backup.prom")).unwrap_or_default();
+        ["backup_last_success_timestamp_seconds ", "restore_verified_timestamp_seconds "]
+            .map(|name| metrics.lines().any(|line| line.starts_with(name)))
     }
 
     fn shell(&self, script: &str) -> Result<String, String> {
@@ -155,6 +168,7 @@ async fn an_instance_is_restored_once_to_a_moment_and_the_old_one_is_kept_read_o
     amazon.make_instance("prod-db");
     let moment = "2025-01-17T14:00:00Z";
     let restored = amazon.platform_of(&old, &["restore", "--rds", "prod-db", "--at", moment]).unwrap();
+    assert_eq!(amazon.noted(), [false, true]);
     let id = restored["id"].as_str().unwrap();
     assert_eq!(id.strip_prefix("prod-db-restore-").unwrap().len(), "20250117-140000".len());
     // Throttled, 503, made with its answer lost, and found to be there; then on its way twice.
@@ -211,6 +225,7 @@ async fn a_snapshot_is_taken_once_though_amazon_throttles_fails_and_loses_an_ans
     let amazon = Amazon::on_a_bad_day(&installed_aws());
     amazon.make_instance("prod-db");
     let made = amazon.platform(&["create", "--rds", "prod-db"]).unwrap();
+    assert_eq!(amazon.noted(), [true, false]);
     let id = made["id"].as_str().unwrap();
     let moment = id.strip_prefix("prod-db-snapshot-").unwrap();
     assert!(moment.len() == "20250117-140000".len() && made["status"] == "available", "{made}");
@@ -231,6 +246,8 @@ async fn a_snapshot_is_taken_once_though_amazon_throttles_fails_and_loses_an_ans
     let by_hand = "aws rds create-db-snapshot \\\n  --db-instance-identifier prod-db \\\n  --db-snapshot-identifier prod-db-snapshot-$(date +%Y%m%d-%H%M%S)-by-hand";
     amazon.shell(by_hand).unwrap();
     let before = amazon.calls("CreateDBSnapshot").await;
+    fs::remove_file(amazon.folder().join("backup.prom")).unwrap();
     assert!(amazon.platform(&["create", "--rds", "nowhere"]).unwrap_err().contains("DBInstanceNotFound"));
     assert_eq!(amazon.calls("CreateDBSnapshot").await, before + 1);
+    assert_eq!(amazon.noted(), [false, false], "what failed is no success");
 }
