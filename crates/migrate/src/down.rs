@@ -48,7 +48,8 @@ async fn undoing<'a>(client: &Client, files: &'a Files, name: &str) -> Result<&'
     }
 }
 
-fn down_of(name: &str) -> String {
+/// The name of the file that undoes this one.
+pub(crate) fn down_of(name: &str) -> String {
     format!("{}.down.sql", name.trim_end_matches(".sql"))
 }
 

@@ -11,7 +11,7 @@ mod transaction;
 pub use report::{human, sarif};
 pub(crate) use transaction::runs_alone;
 
-use crate::{File, Files, Place};
+use crate::{File, Files, Place, down::down_of};
 use semver::Version;
 use squawk_syntax::{
     SourceFile,
@@ -67,7 +67,20 @@ pub fn rules() -> Vec<String> {
 
 /// Looks at every file; `release` is the version that they ship in.
 pub fn lint(files: &Files, release: &Version) -> Vec<Finding> {
-    files.in_order().iter().flat_map(|file| lint_file(file, release)).collect()
+    files.in_order().iter().flat_map(|file| lint_file(file, release).into_iter().chain(lint_down(file))).collect()
+}
+
+/// Of what undoes a file only what `down` would refuse: it exists to drop what the file has made.
+fn lint_down(file: &File) -> Option<Finding> {
+    let place = Place::of_transaction_control(file.down.as_deref()?)?;
+    Some(Finding {
+        file: down_of(&file.name),
+        rule: "transaction-nesting".to_owned(),
+        line: place.line,
+        column: place.column,
+        message: "What undoes a file runs in one transaction with its record, and may not end it.".to_owned(),
+        help: Some("Remove the statement.".to_owned()),
+    })
 }
 
 fn lint_file(file: &File, release: &Version) -> Vec<Finding> {

@@ -44,6 +44,18 @@ fn every_rule_has_a_file_that_breaks_it_and_one_that_is_clean() {
 }
 
 #[test]
+fn a_down_that_ends_its_transaction_is_found_and_may_drop_what_it_likes() {
+    let of = |down| {
+        let files = Files::embedded(&[("20250101_a.sql", "SELECT 1;"), ("20250101_a.down.sql", down)]).unwrap();
+        lint::lint(&files, &RELEASE)
+    };
+    assert_eq!(of("DROP TABLE a;"), []);
+    let findings = of("DROP TABLE a;\n  COMMIT;");
+    let found: Vec<_> = findings.iter().map(|it| (&*it.file, &*it.rule, it.line, it.column)).collect();
+    assert_eq!(found, [("20250101_a.down.sql", "transaction-nesting", 2, 3)]);
+}
+
+#[test]
 fn the_projects_own_migrations_are_clean() {
     let findings = lint::lint(&testing::migrations(), &env!("CARGO_PKG_VERSION").parse().unwrap());
     assert!(findings.is_empty(), "{}", lint::human(&findings));
