@@ -1,5 +1,5 @@
 //! Which locks a statement takes, and what it does with the rows, from its text alone. The table-driven test
-//! `tests/plan.rs` compares it with `pg_locks` of a real run.
+//! `tests/plan` compares it with `pg_locks` of a real run.
 
 mod alter;
 mod index;
@@ -137,7 +137,7 @@ fn named(relation: String, mode: Mode) -> Named {
 }
 
 /// The relations that a part of a statement names, in order.
-fn relations(node: &SyntaxNode) -> Vec<String> {
+pub(crate) fn relations(node: &SyntaxNode) -> Vec<String> {
     use SyntaxKind::{INDEX_REF, QUALIFIED_COLUMN_NAME_REF, RELATION_NAME_REF, SEQUENCE_REF, TABLE_NAME_REF, VIEW_REF};
     let kinds = [INDEX_REF, RELATION_NAME_REF, SEQUENCE_REF, TABLE_NAME_REF, VIEW_REF];
     let name = |node: SyntaxNode| {

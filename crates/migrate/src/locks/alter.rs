@@ -29,7 +29,7 @@ pub(super) fn table(alter: &AlterTable) -> Effect {
             _ => Along::Children,
         };
         locks.extend(relations(&table).into_iter().map(|relation| Named { along, ..named(relation, mode) }));
-        locks.extend(others(&action, has("concurrently")));
+        locks.extend(others(&action));
         work = work.max(self::work(&action, &words));
     }
     Effect { locks, work }
@@ -94,11 +94,10 @@ fn recurses(action: &Action) -> bool {
 }
 
 /// The tables that the action names besides.
-fn others(action: &Action, concurrently: bool) -> Vec<Named> {
+fn others(action: &Action) -> Vec<Named> {
     let mode = match action {
         Action::InheritTable(_) => ShareUpdateExclusive,
         Action::NoInheritTable(_) => AccessShare,
-        Action::DetachPartition(_) if concurrently => ShareUpdateExclusive,
         Action::AttachPartition(_) | Action::DetachPartition(_) => AccessExclusive,
         _ => return referenced(action.syntax()),
     };

@@ -1,22 +1,21 @@
 //! What `plan` says, compared with what PostgreSQL does.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and tell")]
 
+mod alone;
+
 use migrate::{
     Client, Files, Options,
     plan::{self, Mode, Undo, Work},
     up,
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::{Duration, Instant},
-};
+use std::collections::{BTreeMap, BTreeSet};
 use testing::Database;
 
 /// One statement a line, each on the schema below.
-const CORPUS: &str = include_str!("plan/corpus.sql");
+const CORPUS: &str = include_str!("corpus.sql");
 /// The same, which older servers do not understand.
-const CORPUS_18: &str = include_str!("plan/corpus_18.sql");
-const SCHEMA: &str = include_str!("plan/schema.sql");
+const CORPUS_18: &str = include_str!("corpus_18.sql");
+const SCHEMA: &str = include_str!("schema.sql");
 
 const SCHEMA_18: &str = "ALTER TABLE pets ADD CONSTRAINT pets_lax FOREIGN KEY (keeper) REFERENCES people NOT ENFORCED";
 
@@ -91,31 +90,6 @@ async fn observed(client: &Client, sql: &str, names: &BTreeMap<u32, String>) -> 
     Ok((strongest(&rows, names), rewritten))
 }
 
-/// What a statement that runs alone asks for first, while somebody holds what lets readers and writers pass only.
-async fn asked_for(database: &Database, client: &Client, sql: &str, said: &Locks) -> Locks {
-    let table = said.keys().find(|name| ["people", "parts"].contains(&name.as_str())).unwrap();
-    let holder = database.client("postgres").await;
-    holder.batch_execute(&format!("BEGIN; LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE")).await.unwrap();
-    let pid: i32 = client.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
-    let mut names = compared(client, said).await;
-    names.retain(|_, name| name == table);
-    let look = async {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        loop {
-            let rows = holder.query(SEEN, &[&pid, &names.keys().collect::<Vec<_>>()]).await.unwrap();
-            if rows.iter().any(|row| !row.get::<_, bool>(2)) {
-                holder.batch_execute("ROLLBACK").await.unwrap();
-                return strongest(&rows, &names);
-            }
-            assert!(Instant::now() < deadline, "{sql} waits for nobody");
-            tokio::task::yield_now().await;
-        }
-    };
-    let (ran, locks) = tokio::join!(client.batch_execute(sql), look);
-    ran.unwrap();
-    locks
-}
-
 #[tokio::test]
 async fn the_lock_of_every_statement_of_the_corpus_is_the_one_that_postgresql_takes() {
     let mut corpus: Vec<_> = CORPUS.lines().filter(|line| !line.is_empty()).collect();
@@ -128,12 +102,9 @@ async fn the_lock_of_every_statement_of_the_corpus_is_the_one_that_postgresql_ta
     for sql in &corpus {
         let said = planned(&client, sql).await;
         let rewrites = said.work == Work::Rewrite;
-        let mut locks: Locks = said.locks.iter().map(|lock| (lock.relation.clone(), lock.mode)).collect();
+        let locks: Locks = said.locks.iter().map(|lock| (lock.relation.clone(), lock.mode)).collect();
         let (seen, rewritten) = if alone(sql) {
-            let (database, client) = prepared().await;
-            let seen = asked_for(&database, &client, sql, &locks).await;
-            locks.retain(|name, _| seen.contains_key(name));
-            (seen, rewrites)
+            alone::observed(sql, &locks).await
         } else {
             let (seen, rewritten) = match observed(&client, sql, &compared(&client, &locks).await).await {
                 Ok(seen) => seen,
