@@ -172,7 +172,7 @@ impl<T: FnMut(&Event)> Up<'_, T> {
                     Err(Failure::Server { error, .. }) => {
                         if let Err(error) = patience.roll_back(self.client, error).await {
                             if error.as_db_error().is_some() {
-                                steps::was_refused(self.client, file).await;
+                                steps::was_refused(self.client, file, step).await;
                             }
                             return Err(stopped(file, Some(step.place.clone()), journal.done(), error));
                         }

@@ -1,6 +1,8 @@
 //! A file without a transaction: its statements one by one, each journaled, so that a run that was killed goes on at
 //! the right one.
 
+mod rest;
+
 use crate::{
     Fence, File, Place,
     failure::Failure,
@@ -9,8 +11,8 @@ use crate::{
     lint::runs_alone,
     locks::{self, Effect, Mode, Named, Work},
     patience::Patience,
-    words::words,
 };
+use rest::{Rest, Resumable};
 use squawk_syntax::{
     SourceFile,
     ast::{AstNode, Stmt},
@@ -30,8 +32,18 @@ pub(crate) struct Step {
     pub(crate) locks: Vec<Named>,
     /// What it does with the rows.
     pub(crate) work: Work,
+    /// How a run that was killed goes on with it.
+    resumable: Option<Resumable>,
     creates_index: bool,
-    index: Option<String>,
+}
+
+impl Step {
+    async fn remove_leftovers(&self, client: &Client) -> Result<(), Error> {
+        match &self.resumable {
+            Some(resumable) => resumable.remove_leftovers(client).await,
+            None => Ok(()),
+        }
+    }
 }
 
 pub(crate) fn of(file: &File) -> Vec<Step> {
@@ -50,8 +62,8 @@ pub(crate) fn of(file: &File) -> Vec<Step> {
             place: Place::after(&file.sql, statement.syntax().text_range().start().into()),
             locks,
             work,
+            resumable: Resumable::of(&statement),
             creates_index: matches!(statement, Stmt::CreateIndex(_)),
-            index: index(&statement),
         }
     };
     (1..).zip(statements).map(step).collect()
@@ -131,12 +143,20 @@ impl Steps<'_> {
         );
         client.batch_execute(&set).await?;
         // Begun before, by a run that was killed or by an attempt that met a busy table: it may be half done, or wholly.
-        let over = journal.in_doubt(step) && is_over(client, step).await?;
+        let rest = match &step.resumable {
+            Some(resumable) => resumable.rest(client, journal.in_doubt(step)).await?,
+            None => Rest::All,
+        };
         fence::check(client, self.fence).await?;
-        if !over {
+        let sql = match &rest {
+            Rest::All => Some(&step.sql),
+            Rest::End(sql) => Some(sql),
+            Rest::Nothing => None,
+        };
+        if let Some(sql) = sql {
             begin(client, self.run, file, step).await?;
-            remove_invalid(client, step).await?;
-            client.batch_execute(&step.sql).await?;
+            step.remove_leftovers(client).await?;
+            client.batch_execute(sql).await?;
         }
         end(client, file, step).await?;
         client.batch_execute("RESET ALL").await?;
@@ -152,10 +172,15 @@ async fn begin(client: &Client, run: Uuid, file: &File, step: &Step) -> Result<(
 }
 
 /// The server itself said that the statement failed, so nobody has to ask what became of it, and its text may be mended.
-pub(crate) async fn was_refused(client: &Client, file: &File) {
+/// What it left would not be found again under another name; where removing it has to wait, it stays.
+pub(crate) async fn was_refused(client: &Client, file: &File, step: &Step) {
     let begun = "DELETE FROM _migration_steps WHERE name = $1 AND done_at IS NULL";
     // Where the session is gone with it, it stays in doubt.
-    let _ = client.execute(begun, &[&file.name]).await;
+    if client.execute(begun, &[&file.name]).await.is_ok()
+        && client.batch_execute("SET lock_timeout = '5s'").await.is_ok()
+    {
+        let _ = step.remove_leftovers(client).await;
+    }
 }
 
 async fn end(client: &Client, file: &File, step: &Step) -> Result<(), Error> {
@@ -163,37 +188,8 @@ async fn end(client: &Client, file: &File, step: &Step) -> Result<(), Error> {
     client.execute(done, &[&file.name, &step.number]).await.map(drop)
 }
 
-/// The index that a statement makes or drops; none when it does neither or names none.
-fn index(statement: &Stmt) -> Option<String> {
-    let words = words(&statement.syntax().to_string());
-    let at = words.iter().position(|word| word == "concurrently")? + 1;
-    let mut name = words[at..].iter().skip_while(|word| ["if", "not", "exists"].contains(&word.as_str()));
-    let name = name.next().filter(|name| *name != "on")?;
-    matches!(statement, Stmt::CreateIndex(_) | Stmt::DropIndex(_)).then(|| name.clone())
-}
-
 /// An index of the file that could not be found again.
 pub(crate) fn unnamed(file: &File) -> Option<Place> {
-    let unnamed = |step: &Step| step.creates_index && step.alone && step.index.is_none();
+    let unnamed = |step: &Step| step.creates_index && step.alone && step.resumable.is_none();
     of(file).into_iter().find(unnamed).map(|step| step.place)
-}
-
-/// Whether a statement in doubt has done all it should.
-async fn is_over(client: &Client, step: &Step) -> Result<bool, Error> {
-    let Some(index) = &step.index else { return Ok(false) };
-    let valid = "SELECT (SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass($1))";
-    let valid: Option<bool> = client.query_one(valid, &[index]).await?.try_get(0)?;
-    Ok(if step.creates_index { valid == Some(true) } else { valid.is_none() })
-}
-
-/// What a killed `CREATE INDEX CONCURRENTLY` leaves takes every write's time and answers nobody; it is built anew.
-async fn remove_invalid(client: &Client, step: &Step) -> Result<(), Error> {
-    let (true, Some(index)) = (step.creates_index, &step.index) else { return Ok(()) };
-    let invalid =
-        "SELECT indexrelid::regclass::text FROM pg_index WHERE indexrelid = to_regclass($1) AND NOT indisvalid";
-    if let Some(row) = client.query_opt(invalid, &[index]).await? {
-        let name: String = row.try_get(0)?;
-        client.batch_execute(&format!("DROP INDEX CONCURRENTLY {name}")).await?;
-    }
-    Ok(())
 }

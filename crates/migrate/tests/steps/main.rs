@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may panic and tell")]
 
 mod faults;
+mod unfinished;
 
 use migrate::{Blocker, Client, Event, Files, Options, Running, UpError, repair, roles, schema, status, up};
 use private_postgres::{Cluster, Programs, Purpose};
@@ -17,12 +18,14 @@ use tokio::{
 
 const PEOPLE: (&str, &str) = (
     "20250101_people.sql",
-    "CREATE TABLE people (id int, name text); INSERT INTO people SELECT n, n::text FROM generate_series(1, 100) n;",
+    "CREATE TABLE people (id int, name text); INSERT INTO people SELECT n, n::text FROM generate_series(1, 100) n;
+     CREATE TABLE parts (id int) PARTITION BY LIST (id); CREATE TABLE part PARTITION OF parts FOR VALUES IN (1);",
 );
 const INDEXES: (&str, &str) = (
     "20250102_indexes.sql",
     "-- no-transaction\nCREATE INDEX CONCURRENTLY people_by_id ON people (id);\nALTER TABLE people ADD COLUMN age int;
-     CREATE UNIQUE INDEX CONCURRENTLY people_by_name ON people (name);\nDROP INDEX CONCURRENTLY people_by_id;",
+     CREATE UNIQUE INDEX CONCURRENTLY people_by_name ON people (name);\nDROP INDEX CONCURRENTLY people_by_id;
+     ALTER TABLE parts DETACH PARTITION part CONCURRENTLY;",
 );
 const LATER: (&str, &str) = ("20250103_later.sql", "ALTER TABLE people ADD COLUMN email text");
 
@@ -104,31 +107,6 @@ async fn a_run_cut_off_at_any_message_goes_on_to_the_same_schema() {
     }
     println!("cut off at {points} messages, resumed to an equal schema each time");
     assert!(points > 30, "{points}");
-}
-
-#[tokio::test]
-async fn a_killed_index_build_leaves_an_invalid_index_that_is_built_anew() {
-    let (database, owner) = Database::without_tables().await;
-    apply(&owner, &files(&[PEOPLE])).await;
-    let all = files(&[PEOPLE, INDEXES]);
-    let holder = database.client("admin_user").await;
-    holder.batch_execute("BEGIN; INSERT INTO people VALUES (0)").await.unwrap();
-    let killed = database.client("admin_user").await;
-    let superuser = database.client("postgres").await;
-    let kill = async {
-        until(&superuser, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONC%' AND wait_event_type = 'Lock' AND datname = current_database())").await;
-        let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONC%' AND datname = current_database()";
-        superuser.query(kill, &[]).await.unwrap();
-    };
-    let options = Options::default();
-    let (cut, ()) = tokio::join!(up(&killed, &all, &options, |_| {}), kill);
-    assert!(cut.is_err());
-    until(&superuser, "SELECT NOT indisvalid FROM pg_index WHERE indexrelid = 'people_by_id'::regclass").await;
-    holder.batch_execute("COMMIT").await.unwrap();
-    assert_eq!(apply(&owner, &all).await, 1);
-    let broken = owner.query("SELECT FROM pg_index WHERE NOT indisvalid", &[]).await.unwrap();
-    let steps = owner.query("SELECT FROM _migration_steps", &[]).await.unwrap();
-    assert!(broken.is_empty() && steps.is_empty());
 }
 
 #[tokio::test]
