@@ -222,7 +222,7 @@ impl<T: FnMut(&Event)> Up<'_, T> {
 
     /// Tells who is in the way, ends those that were named for it, and waits for the rest.
     async fn wait(&mut self, file: &File, patience: &mut Patience) -> Result<(), UpError> {
-        let locks: Vec<_> = steps::of(file).into_iter().flat_map(|step| step.locks).collect();
+        let locks: Vec<_> = steps::of(file).into_iter().flat_map(|step| step.effect.locks).collect();
         let found = blockers::of(self.client, &catalog::resolve(self.client, &locks).await?).await?;
         (self.tell)(&Event::Waiting { file: &file.name, blockers: &found });
         for blocker in found.iter().filter(|blocker| self.options.cancel.contains(&blocker.pid)) {
@@ -261,8 +261,11 @@ async fn pending<'a>(client: &Client, files: &'a Files) -> Result<Vec<&'a File>,
 
 /// Whether a file writes a table with rows anew.
 async fn rewrites(client: &Client, file: &File) -> Result<bool, Error> {
-    for step in steps::of(file).iter().filter(|step| step.work == Work::Rewrite) {
-        if catalog::resolve(client, &step.locks).await?.iter().any(|locked| locked.bytes > LARGE) {
+    let may = |step: &Step| step.effect.work == Work::Rewrite || !step.effect.typed.is_empty();
+    for step in steps::of(file).into_iter().filter(may) {
+        let locks = catalog::resolve(client, &step.effect.locks).await?;
+        let large = locks.iter().any(|locked| locked.bytes > LARGE);
+        if large && catalog::work(client, &step.effect, &locks).await? == Work::Rewrite {
             return Ok(true);
         }
     }

@@ -2,8 +2,10 @@
 //! `tests/plan` compares it with `pg_locks` of a real run.
 
 mod alter;
+mod harmless;
 mod index;
 mod rows;
+mod work;
 
 use crate::words::words;
 use squawk_syntax::{
@@ -39,6 +41,11 @@ const NAMES: [(Mode, &str); 8] = [
 ];
 
 impl Mode {
+    /// As it is written in statements.
+    pub(crate) fn of_name(name: &str) -> Option<Self> {
+        NAMES.into_iter().find(|(_, known)| *known == name).map(|it| it.0)
+    }
+
     /// As `pg_locks` writes it.
     pub fn of_pg_locks(name: &str) -> Option<Self> {
         NAMES
@@ -88,11 +95,13 @@ pub enum Work {
     Catalog,
     /// As many rows as the statement names.
     Rows,
+    /// Rows that have to be found: every one, at most.
+    Found,
     /// Every row is read.
     Scan,
     /// Every row is written anew.
     Rewrite,
-    /// A body whose statements are not looked at.
+    /// More than can be read from it: a body, what depends on it, another statement by its name.
     Unknown,
 }
 
@@ -107,29 +116,82 @@ pub(crate) struct Named {
     pub(crate) since: i32,
 }
 
-/// Who is locked too, which only the catalog can tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Who is locked too, which only the catalog can tell; in the same mode, where none is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Along {
     Nobody,
-    /// The table of an index, and not the index.
+    /// The table of an index.
     TableOfIndex(Mode),
+    /// Its partitions too, and the tables of all of them.
+    IndexTree(Mode),
     /// Partitions and heirs.
     Children,
-    /// Partitions and heirs, which are only read.
-    ChildrenRead,
+    /// Partitions and heirs, of which some rows are read.
+    Sampled,
+    /// The same, and partitions are analyzed too.
+    Analyzed,
+    /// Partitions without heirs.
+    Partitions,
+    PartitionsIn(Mode),
+    /// Partitions that have a copy of the trigger of this name.
+    TriggerCopies(String),
     /// Partitions and heirs, and the tables that foreign keys lead to.
     Referenced(Mode),
-    /// Partitions and heirs, the tables that foreign keys come from, when it says so.
+    /// Partitions to which rows may go, and the tables in which their keys are looked up.
+    Inserted,
+    /// Partitions and heirs, and the tables that foreign keys come from.
     Referencing,
+    /// Whose a dropped table is, and its siblings: a partitioned table and its default partition.
+    Dropped,
+    /// What has to do with a new partition: the default one, and the tables that foreign keys lead to and come from.
+    Attached,
+    /// What has to do with one that goes.
+    Detached,
+    /// What it reads, through views, with partitions and heirs.
+    Read(Mode),
     /// What a view reads.
-    OfView,
+    Views,
+    /// Partitions and heirs, and what a view reads.
+    Locked,
+    /// Not the relation, but the tables with a column of the domain of this name.
+    OfDomain,
+    /// Not the relation, but the tables in the publication of this name.
+    Published,
+    /// Not the relation, but the table of the statistics of this name.
+    OfStatistics,
+}
+
+/// A column that has this type afterwards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Typed {
+    pub(crate) table: String,
+    pub(crate) column: String,
+    pub(crate) ty: String,
+    pub(crate) change: Change,
+}
+
+/// How a column comes to its type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    Added,
+    Retyped,
+    /// By an expression.
+    Computed,
 }
 
 /// What a statement does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Effect {
     pub(crate) locks: Vec<Named>,
+    /// Without what the types of columns add.
     pub(crate) work: Work,
+    pub(crate) typed: Vec<Typed>,
+}
+
+impl Effect {
+    fn of(locks: Vec<Named>, work: Work) -> Self {
+        Self { locks, work, typed: Vec::new() }
+    }
 }
 
 fn named(relation: String, mode: Mode) -> Named {
@@ -141,10 +203,10 @@ pub(crate) fn relations(node: &SyntaxNode) -> Vec<String> {
     use SyntaxKind::{INDEX_REF, QUALIFIED_COLUMN_NAME_REF, RELATION_NAME_REF, SEQUENCE_REF, TABLE_NAME_REF, VIEW_REF};
     let kinds = [INDEX_REF, RELATION_NAME_REF, SEQUENCE_REF, TABLE_NAME_REF, VIEW_REF];
     let name = |node: SyntaxNode| {
-        let text: String = words(&node.text().to_string()).concat();
+        let text = || words(&node.text().to_string()).concat();
         match node.kind() {
-            QUALIFIED_COLUMN_NAME_REF => text.rsplit_once('.').map(|(table, _)| table.to_owned()),
-            kind => kinds.contains(&kind).then_some(text),
+            QUALIFIED_COLUMN_NAME_REF => text().rsplit_once('.').map(|(table, _)| table.to_owned()),
+            kind => kinds.contains(&kind).then(text),
         }
     };
     node.descendants().filter_map(name).collect()
@@ -163,8 +225,19 @@ impl Parts<'_> {
     }
 
     /// Everything that is named, in one mode.
-    fn each(&self, mode: Mode, along: Along) -> Vec<Named> {
-        self.all.iter().map(|relation| Named { along, ..named(relation.clone(), mode) }).collect()
+    fn each(&self, mode: Mode, along: &Along) -> Vec<Named> {
+        self.all.iter().map(|relation| Named { along: along.clone(), ..named(relation.clone(), mode) }).collect()
+    }
+
+    /// What it names of another kind than relations.
+    fn of_kind(&self, kind: SyntaxKind, mode: Mode, along: &Along) -> Vec<Named> {
+        let nodes = self.statement.syntax().descendants().filter(|node| node.kind() == kind);
+        let names = nodes.map(|node| words(&node.text().to_string()).concat());
+        names.map(|name| Named { along: along.clone(), ..named(name, mode) }).collect()
+    }
+
+    fn unless_only(&self, along: Along) -> Along {
+        if self.has("only") { Along::Nobody } else { along }
     }
 
     /// What is named first is changed, the rest read.
@@ -176,60 +249,83 @@ impl Parts<'_> {
 
 /// What the statement does.
 pub(crate) fn effect(statement: &Stmt) -> Effect {
-    use Mode::{AccessExclusive, AccessShare, ShareRowExclusive, ShareUpdateExclusive};
     let words = words(&statement.syntax().to_string());
     let parts = Parts { statement, words, all: relations(statement.syntax()) };
-    let locks = match statement {
-        Stmt::AlterTable(alter) => return alter::table(alter),
-        Stmt::CreateTable(_) => alter::created(statement.syntax()),
-        Stmt::DropTable(_) => parts.each(AccessExclusive, Along::Referenced(AccessExclusive)),
+    if let Stmt::AlterTable(alter) = statement {
+        return alter::table(alter);
+    }
+    let known = definition(&parts).map(|locks| Effect::of(locks, Work::Catalog));
+    let known = known.or_else(|| index::effect(&parts)).or_else(|| rows::effect(&parts));
+    let mut effect = known
+        .unwrap_or_else(|| Effect::of(Vec::new(), if harmless::is(&parts) { Work::Catalog } else { Work::Unknown }));
+    if parts.has("cascade") && parts.words.first().is_some_and(|word| word == "drop") {
+        effect.work = Work::Unknown;
+    }
+    effect
+}
+
+/// The locks of a statement that changes definitions only.
+fn definition(parts: &Parts) -> Option<Vec<Named>> {
+    use Mode::{AccessExclusive, AccessShare, ShareRowExclusive, ShareUpdateExclusive};
+    Some(match parts.statement {
+        Stmt::CreateTable(_) | Stmt::CreateForeignTable(_) => alter::created(parts.statement.syntax()),
+        Stmt::DropTable(_) => {
+            let mut locks = parts.each(AccessExclusive, &Along::Referenced(AccessExclusive));
+            locks.extend(parts.each(AccessExclusive, &Along::Dropped));
+            locks
+        }
         Stmt::Truncate(_) => {
-            let along = if parts.has("cascade") { Along::Referencing } else { Along::Children };
-            parts.each(AccessExclusive, along)
+            let along = if parts.has("cascade") { Along::Referencing } else { parts.unless_only(Along::Children) };
+            parts.each(AccessExclusive, &along)
+        }
+        Stmt::DropTrigger(_) | Stmt::AlterTrigger(_) => {
+            let trigger = parts.of_kind(SyntaxKind::TRIGGER_REF, AccessExclusive, &Along::Nobody).pop();
+            parts.each(AccessExclusive, &Along::TriggerCopies(trigger?.relation))
         }
         Stmt::DropView(_)
         | Stmt::DropMaterializedView(_)
         | Stmt::DropSequence(_)
         | Stmt::DropForeignTable(_)
         | Stmt::DropPolicy(_)
-        | Stmt::DropTrigger(_)
         | Stmt::DropRule(_)
-        | Stmt::AlterTrigger(_)
-        | Stmt::AlterRule(_) => parts.each(AccessExclusive, Along::Nobody),
+        | Stmt::AlterRule(_) => parts.each(AccessExclusive, &Along::Nobody),
         Stmt::AlterView(_)
         | Stmt::AlterMaterializedView(_)
         | Stmt::AlterForeignTable(_)
         | Stmt::CreatePolicy(_)
-        | Stmt::AlterPolicy(_)
-        | Stmt::CreateRule(_) => parts.first(AccessExclusive, AccessShare),
-        Stmt::AlterSequence(_) => alter::sequence(&parts),
-        Stmt::CreateTrigger(_) => parts.first(ShareRowExclusive, AccessShare),
+        | Stmt::AlterPolicy(_) => parts.first(AccessExclusive, AccessShare),
+        Stmt::CreateRule(_) => rows::rule(parts),
+        Stmt::CreateSequence(_) => parts.each(AccessShare, &Along::Nobody),
+        Stmt::AlterSequence(_) => alter::sequence(parts),
+        Stmt::CreateTrigger(_) => {
+            let mut locks = parts.first(ShareRowExclusive, AccessShare);
+            let of_rows = parts.has("row");
+            locks.iter_mut().take(1).filter(|_| of_rows).for_each(|lock| lock.along = Along::Partitions);
+            locks
+        }
         // What belongs to a table is locked itself, the table only looked up.
         Stmt::CommentOn(_) if ["constraint", "trigger", "policy", "rule"].contains(&parts.words[2].as_str()) => {
-            parts.each(AccessShare, Along::Nobody)
+            parts.each(AccessShare, &Along::Nobody)
         }
-        Stmt::CommentOn(_)
-        | Stmt::SecurityLabel(_)
-        | Stmt::CreateStatistics(_)
-        | Stmt::CreatePublication(_)
-        | Stmt::AlterPublication(_) => parts.each(ShareUpdateExclusive, Along::Nobody),
+        Stmt::CommentOn(_) | Stmt::SecurityLabel(_) | Stmt::CreateStatistics(_) | Stmt::CreatePublication(_) => {
+            parts.each(ShareUpdateExclusive, &Along::Nobody)
+        }
+        Stmt::DropStatistics(_) => {
+            parts.of_kind(SyntaxKind::STATISTICS_REF, ShareUpdateExclusive, &Along::OfStatistics)
+        }
+        Stmt::AlterPublication(_) => {
+            let mut locks = parts.each(ShareUpdateExclusive, &Along::Nobody);
+            if parts.has("set") {
+                locks.extend(parts.of_kind(SyntaxKind::PUBLICATION_REF, ShareUpdateExclusive, &Along::Published));
+            }
+            locks
+        }
         Stmt::Grant(_) | Stmt::Revoke(_) => {
-            let locks = parts.each(AccessShare, Along::Nobody).into_iter();
+            let locks = parts.each(AccessShare, &Along::Nobody).into_iter();
             locks.map(|lock| Named { since: 18, ..lock }).collect()
         }
-        Stmt::CreateView(_) => parts.each(AccessShare, Along::Nobody),
-        Stmt::Lock(_) => {
-            let along = if parts.has("only") { Along::Nobody } else { Along::Children };
-            parts.each(alter::locked(&parts.words), along)
-        }
-        Stmt::Do(_) | Stmt::Call(_) | Stmt::Execute(_) => return Effect { locks: Vec::new(), work: Work::Unknown },
-        _ => return index::effect(&parts).or_else(|| rows::effect(&parts)).unwrap_or_else(|| other(&parts)),
-    };
-    Effect { locks, work: Work::Catalog }
-}
-
-/// What locks no table, unless it takes others down with it.
-fn other(parts: &Parts) -> Effect {
-    let cascades = parts.has("cascade") && parts.words.first().is_some_and(|word| word == "drop");
-    Effect { locks: Vec::new(), work: if cascades { Work::Unknown } else { Work::Catalog } }
+        Stmt::CreateView(_) => rows::view(parts),
+        Stmt::Lock(_) => parts.each(alter::locked(&parts.words), &parts.unless_only(Along::Locked)),
+        _ => return None,
+    })
 }

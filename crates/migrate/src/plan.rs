@@ -110,7 +110,7 @@ impl Duration {
         let seconds = match work {
             Work::Catalog | Work::Rows => 0,
             Work::Scan => bytes / READ,
-            Work::Rewrite => bytes / WRITTEN,
+            Work::Found | Work::Rewrite => bytes / WRITTEN,
             Work::Unknown => return Self::Unknown,
         };
         match seconds {
@@ -176,12 +176,13 @@ async fn plan_statement(client: &Client, line: usize, sql: String, effect: Effec
     let locks = catalog::resolve(client, &effect.locks).await?;
     // The largest relation decides.
     let bytes = locks.iter().map(|locked| locked.bytes).max().unwrap_or_default();
+    let work = catalog::work(client, &effect, &locks).await?;
     Ok(PlannedStatement {
         line,
         sql,
         lock: locks.iter().map(|locked| locked.mode).max(),
-        work: effect.work,
-        duration: Duration::of(effect.work, bytes),
+        work,
+        duration: Duration::of(work, bytes),
         locks,
     })
 }

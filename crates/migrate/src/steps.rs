@@ -9,7 +9,7 @@ use crate::{
     fence,
     file::checksum,
     lint::runs_alone,
-    locks::{self, Effect, Mode, Named, Work},
+    locks::{self, Effect, Mode},
     patience::Patience,
 };
 use rest::{Rest, Resumable};
@@ -28,10 +28,7 @@ pub(crate) struct Step {
     checksum: String,
     alone: bool,
     pub(crate) place: Place,
-    /// What it locks.
-    pub(crate) locks: Vec<Named>,
-    /// What it does with the rows.
-    pub(crate) work: Work,
+    pub(crate) effect: Effect,
     /// How a run that was killed goes on with it.
     resumable: Option<Resumable>,
     creates_index: bool,
@@ -50,7 +47,6 @@ pub(crate) fn of(file: &File) -> Vec<Step> {
     let statements = SourceFile::parse(&file.sql).tree().stmts().filter(|it| !matches!(it, Stmt::EmptyStmt(_)));
     let mut so_far = String::new();
     let step = |(number, statement): (i32, Stmt)| {
-        let Effect { locks, work } = locks::effect(&statement);
         let sql = statement.syntax().to_string();
         so_far += &sql;
         so_far.push(';');
@@ -58,10 +54,9 @@ pub(crate) fn of(file: &File) -> Vec<Step> {
             number,
             checksum: checksum(&so_far),
             sql,
-            alone: runs_alone(&statement),
+            alone: runs_alone(&statement) || matches!(statement, Stmt::Reindex(_) | Stmt::Cluster(_)),
             place: Place::after(&file.sql, statement.syntax().text_range().start().into()),
-            locks,
-            work,
+            effect: locks::effect(&statement),
             resumable: Resumable::of(&statement),
             creates_index: matches!(statement, Stmt::CreateIndex(_)),
         }
@@ -136,7 +131,7 @@ impl Steps<'_> {
     async fn run_alone(&self, file: &File, journal: &Journal, step: &Step) -> Result<(), Failure> {
         let client = self.client;
         // What lets everybody pass while it waits may wait long: an index that gives up was built in vain.
-        let lets_pass = step.locks.iter().all(|lock| lock.mode <= Mode::ShareUpdateExclusive);
+        let lets_pass = step.effect.locks.iter().all(|lock| lock.mode <= Mode::ShareUpdateExclusive);
         let lock_timeout = if lets_pass { "1h" } else { "500ms" };
         let set = format!(
             "SET lock_timeout = '{lock_timeout}'; SET statement_timeout = 0; SET client_connection_check_interval = '2s'"

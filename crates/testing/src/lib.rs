@@ -100,6 +100,14 @@ impl Database {
         Self { name }
     }
 
+    /// A new one that is as this one; nobody may be connected to this one.
+    pub async fn copied(&self) -> Self {
+        let name = format!("test_{}", Rng::system().uuid(Clock::system().now()).simple());
+        let copy = format!("CREATE DATABASE {name} TEMPLATE {} STRATEGY FILE_COPY", self.name);
+        connect(server()).await.batch_execute(&copy).await.expect("a copy");
+        Self { name }
+    }
+
     /// A new one with the logins and no tables, and its owner's session.
     pub async fn without_tables() -> (Self, Client) {
         let database = Self::empty().await;

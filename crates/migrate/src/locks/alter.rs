@@ -1,6 +1,6 @@
 //! Statements whose lock depends on what they change: `AlterTableGetLockLevel` of PostgreSQL, in our words.
 
-use super::{Along, Effect, Mode, Named, Parts, Work, named, relations};
+use super::{Along, Effect, Mode, Named, Parts, Work, named, relations, work};
 use crate::words::words;
 use Mode::{AccessExclusive, AccessShare, ShareRowExclusive, ShareUpdateExclusive};
 use squawk_syntax::{
@@ -10,29 +10,36 @@ use squawk_syntax::{
 
 /// The strongest of its actions, on the table and its children; and who else is in it.
 pub(super) fn table(alter: &AlterTable) -> Effect {
-    let Some(table) = alter.syntax().children().find(|node| node.kind() == SyntaxKind::TABLE_RELATION_NAME) else {
-        return Effect { locks: Vec::new(), work: Work::Unknown };
+    let named_by = alter.syntax().children().find(|node| node.kind() == SyntaxKind::TABLE_RELATION_NAME);
+    let Some((node, table)) = named_by.and_then(|node| relations(&node).pop().map(|table| (node, table))) else {
+        return Effect::of(Vec::new(), Work::Unknown);
     };
-    let only = words(&table.text().to_string()).first().is_some_and(|word| word == "only");
-    let (mut locks, mut work) = (Vec::new(), Work::Catalog);
+    let only = words(&node.text().to_string()).first().is_some_and(|word| word == "only");
+    let mut effect = Effect::of(Vec::new(), Work::Catalog);
     for action in alter.actions() {
         let words = words(&action.syntax().to_string());
-        let has = |word: &str| words.iter().any(|known| known == word);
-        let mode = mode(&action, &words);
-        let along = match action {
-            Action::DropConstraint(_) => Along::Referenced(AccessExclusive),
-            // The triggers of a foreign key come and go with it, on both its tables.
-            Action::AlterConstraint(_) if unenforced(&words) => Along::Referenced(AccessExclusive),
-            Action::AlterConstraint(_) if has("enforced") => Along::Referenced(ShareRowExclusive),
-            Action::ValidateConstraint(_) => Along::Referenced(Mode::RowShare),
-            _ if only || !recurses(&action) => Along::Nobody,
-            _ => Along::Children,
-        };
-        locks.extend(relations(&table).into_iter().map(|relation| Named { along, ..named(relation, mode) }));
-        locks.extend(others(&action));
-        work = work.max(self::work(&action, &words));
+        let along = along(&action, &words, only);
+        effect.locks.push(Named { along, ..named(table.clone(), mode(&action, &words)) });
+        effect.locks.extend(others(&action));
+        effect.work = effect.work.max(work::of(&action, &words));
+        effect.typed.extend(work::typed(&table, &action));
     }
-    Effect { locks, work }
+    effect
+}
+
+fn along(action: &Action, words: &[String], only: bool) -> Along {
+    let has = |word: &str| words.iter().any(|known| known == word);
+    match action {
+        Action::DropConstraint(_) => Along::Referenced(AccessExclusive),
+        // The triggers of a foreign key come and go with it, on both its tables.
+        Action::AlterConstraint(_) if work::unenforced(words) => Along::Referenced(AccessExclusive),
+        Action::AlterConstraint(_) if has("enforced") => Along::Referenced(ShareRowExclusive),
+        Action::ValidateConstraint(_) => Along::Referenced(Mode::RowShare),
+        Action::AttachPartition(_) => Along::Attached,
+        Action::DetachPartition(_) => Along::Detached,
+        _ if only || !recurses(action) => Along::Nobody,
+        _ => Along::Children,
+    }
 }
 
 fn mode(action: &Action, words: &[String]) -> Mode {
@@ -69,9 +76,7 @@ fn mode(action: &Action, words: &[String]) -> Mode {
 fn recurses(action: &Action) -> bool {
     !matches!(
         action,
-        Action::AttachPartition(_)
-            | Action::DetachPartition(_)
-            | Action::ClusterOn(_)
+        Action::ClusterOn(_)
             | Action::SetWithoutCluster(_)
             | Action::EnableRls(_)
             | Action::DisableRls(_)
@@ -95,75 +100,36 @@ fn recurses(action: &Action) -> bool {
 
 /// The tables that the action names besides.
 fn others(action: &Action) -> Vec<Named> {
-    let mode = match action {
-        Action::InheritTable(_) => ShareUpdateExclusive,
-        Action::NoInheritTable(_) => AccessShare,
-        Action::AttachPartition(_) | Action::DetachPartition(_) => AccessExclusive,
+    let (mode, along) = match action {
+        Action::InheritTable(_) => (ShareUpdateExclusive, Along::Nobody),
+        Action::NoInheritTable(_) => (AccessShare, Along::Nobody),
+        Action::AttachPartition(_) | Action::DetachPartition(_) => (AccessExclusive, Along::Children),
         _ => return referenced(action.syntax()),
     };
-    relations(action.syntax()).into_iter().map(|relation| named(relation, mode)).collect()
+    let names = relations(action.syntax()).into_iter();
+    names.map(|relation| Named { along: along.clone(), ..named(relation, mode) }).collect()
 }
 
 fn referenced(node: &SyntaxNode) -> Vec<Named> {
     let keys = |node: &SyntaxNode| {
         matches!(node.kind(), SyntaxKind::FOREIGN_KEY_CONSTRAINT | SyntaxKind::REFERENCES_CONSTRAINT)
     };
-    let keys = node.descendants().filter(keys);
-    keys.flat_map(|key| relations(&key)).map(|relation| named(relation, ShareRowExclusive)).collect()
+    let keys = node.descendants().filter(keys).flat_map(|key| relations(&key));
+    keys.map(|relation| Named { along: Along::Partitions, ..named(relation, ShareRowExclusive) }).collect()
 }
 
 /// What a new table needs of those that are there.
 pub(super) fn created(create: &SyntaxNode) -> Vec<Named> {
-    let of = |kind, mode| {
+    let of = |kind, mode, along: Along| {
         let nodes = create.descendants().filter(move |node| node.kind() == kind);
-        nodes.flat_map(|node| relations(&node)).map(move |relation| named(relation, mode))
+        let names = nodes.flat_map(|node| relations(&node));
+        names.map(move |relation| Named { along: along.clone(), ..named(relation, mode) })
     };
     let mut locks = referenced(create);
-    locks.extend(of(SyntaxKind::LIKE_CLAUSE, AccessShare));
-    locks.extend(of(SyntaxKind::PARTITION_OF, AccessExclusive));
-    locks.extend(of(SyntaxKind::INHERITS, ShareUpdateExclusive));
+    locks.extend(of(SyntaxKind::LIKE_CLAUSE, AccessShare, Along::Nobody));
+    locks.extend(of(SyntaxKind::PARTITION_OF, AccessExclusive, Along::Attached));
+    locks.extend(of(SyntaxKind::INHERITS, ShareUpdateExclusive, Along::Nobody));
     locks
-}
-
-fn work(action: &Action, words: &[String]) -> Work {
-    let has = |word: &str| words.iter().any(|known| known == word);
-    match action {
-        Action::SetLogged(_) | Action::SetUnlogged(_) | Action::SetAccessMethod(_) | Action::SetTablespace(_) => {
-            Work::Rewrite
-        }
-        Action::AddColumn(_) if has("stored") || has("identity") || volatile(action.syntax(), words) => Work::Rewrite,
-        Action::AddColumn(_) if ["check", "unique", "primary", "references"].into_iter().any(has) || has("not") => {
-            Work::Scan
-        }
-        Action::AlterColumn(_) if has("type") => Work::Rewrite,
-        Action::AlterColumn(_) if has("set") && has("not") && has("null") => Work::Scan,
-        Action::AddConstraint(_) if has("using") && has("unique") || has("valid") || unenforced(words) => Work::Catalog,
-        Action::AlterConstraint(_) if has("enforced") && !unenforced(words) => Work::Scan,
-        Action::AddConstraint(_) | Action::ValidateConstraint(_) | Action::AttachPartition(_) => Work::Scan,
-        _ => Work::Catalog,
-    }
-}
-
-/// Whether rows need not be as a constraint says.
-fn unenforced(words: &[String]) -> bool {
-    words.windows(2).any(|pair| pair == ["not", "enforced"])
-}
-
-/// Functions that give one value to all rows.
-const STABLE: [&str; 5] =
-    ["now", "current_timestamp", "transaction_timestamp", "statement_timestamp", "current_setting"];
-
-/// Whether each row gets another default.
-fn volatile(action: &SyntaxNode, words: &[String]) -> bool {
-    if words.iter().any(|word| word.ends_with("serial")) {
-        return true;
-    }
-    let defaults = action.descendants().filter(|node| node.kind() == SyntaxKind::DEFAULT_CONSTRAINT);
-    let calls = defaults.flat_map(|node| node.descendants()).filter(|node| node.kind() == SyntaxKind::CALL_EXPR);
-    calls.into_iter().any(|call| {
-        let name = crate::words::words(&call.text().to_string());
-        name.first().is_none_or(|name| !STABLE.contains(&name.as_str()))
-    })
 }
 
 pub(super) fn sequence(parts: &Parts) -> Vec<Named> {

@@ -52,9 +52,10 @@ fn write_statement(text: &mut String, statement: &PlannedStatement) {
     let work = match statement.work {
         Work::Catalog => "changes the catalog only",
         Work::Rows => "reads or writes the rows that it names",
+        Work::Found => "reads or writes the rows that it finds, at most all",
         Work::Scan => "reads every row",
         Work::Rewrite => "writes every row anew",
-        Work::Unknown => "runs a body that nobody looked into",
+        Work::Unknown => "does more than can be read from it",
     };
     let duration = match statement.duration {
         Duration::Instant => "instant",

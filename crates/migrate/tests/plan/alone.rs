@@ -3,7 +3,11 @@
 
 use super::{Locks, prepared};
 use migrate::{Client, plan::Mode};
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+use testing::Database;
 
 /// What each keeps out, the ones before it let pass: the first that a statement waits for shows the strongest mode that it
 /// asks for.
@@ -12,76 +16,85 @@ const HOLDERS: [&str; 7] =
 
 /// The strongest mode asked for on each relation, and whether a table has another file afterwards.
 pub(crate) async fn observed(sql: &str, said: &Locks) -> (Locks, bool) {
-    let mut seen = Locks::new();
-    for relation in said.keys() {
-        if let Some(mode) = strongest(sql, relation).await {
-            seen.insert(relation.clone(), mode);
+    let (mut seen, mut rewritten) = (Locks::new(), false);
+    for holder in HOLDERS {
+        let (database, client) = prepared().await;
+        let before = files(&client).await;
+        let unseen: Vec<_> = said.keys().filter(|relation| !seen.contains_key(*relation)).cloned().collect();
+        let mut held = held(&database, &unseen, holder).await;
+        held.push(hold_others(&database, said).await);
+        let watcher = database.client("postgres").await;
+        seen.extend(run(sql, &client, &watcher, held).await);
+        rewritten = before != files(&client).await;
+        if said.keys().all(|relation| seen.contains_key(relation)) {
+            break;
         }
     }
-    let rewritten = passes_all_others(sql, said).await;
     (seen, rewritten)
 }
 
-async fn strongest(sql: &str, relation: &str) -> Option<Mode> {
-    for holder in HOLDERS {
-        let (database, client) = prepared().await;
-        let held = match relkind(&client, relation).await.as_str() {
+async fn files(client: &Client) -> String {
+    let files = "SELECT string_agg(relname || relfilenode, ' ' ORDER BY oid) FROM pg_class WHERE relkind IN ('r', 'm')
+        AND relnamespace = 'public'::regnamespace";
+    client.query_one(files, &[]).await.unwrap().get(0)
+}
+
+/// A session for each relation that can be held in this mode.
+async fn held(database: &Database, relations: &[String], holder: &str) -> Vec<Client> {
+    let mut held = Vec::new();
+    for relation in relations {
+        let client = database.client("postgres").await;
+        let kind = "SELECT relkind::text FROM pg_class WHERE oid = to_regclass($1)";
+        let kind: String = client.query_one(kind, &[relation]).await.unwrap().get(0);
+        let statement = match kind.as_str() {
             // Nobody can hold an index alone in another way.
-            "i" | "I" if holder == "SHARE UPDATE EXCLUSIVE" => format!("ALTER INDEX {relation} SET (fillfactor = 80)"),
+            "i" | "I" if holder == "SHARE UPDATE EXCLUSIVE" => {
+                format!("ALTER INDEX {relation} RENAME TO held_{relation}")
+            }
             "i" | "I" => continue,
             _ => format!("LOCK TABLE ONLY {relation} IN {holder} MODE"),
         };
-        let holding = database.client("postgres").await;
-        holding.batch_execute(&format!("BEGIN; {held}")).await.unwrap();
-        if let Some(mode) = asked_for(sql, relation, &client, &holding).await {
-            return Some(mode);
-        }
+        client.batch_execute(&format!("SET lock_timeout = '5s'; BEGIN; {statement}")).await.unwrap();
+        held.push(client);
     }
-    None
+    held
 }
 
-async fn relkind(client: &Client, relation: &str) -> String {
-    let kind = "SELECT relkind::text FROM pg_class WHERE oid = to_regclass($1)";
-    client.query_one(kind, &[&relation]).await.unwrap().get(0)
+/// Of the tables that were not said no lock at all may be asked for.
+async fn hold_others(database: &Database, said: &Locks) -> Client {
+    let client = database.client("postgres").await;
+    let others = "SELECT string_agg('ONLY ' || oid::regclass, ', ') FROM pg_class WHERE relkind IN ('r', 'p')
+        AND relnamespace = 'public'::regnamespace AND relname <> ALL($1)";
+    let others = client.query_one(others, &[&said.keys().collect::<Vec<_>>()]).await.unwrap();
+    client.batch_execute(&format!("BEGIN; LOCK TABLE {}", others.get::<_, String>(0))).await.unwrap();
+    client
 }
 
-/// Runs it; the mode in which it waited for the relation, when it did. Whoever it waits for in another way, as for all old
-/// transactions, lets go as well.
-async fn asked_for(sql: &str, relation: &str, client: &Client, holding: &Client) -> Option<Mode> {
+/// The mode in which it waited for each relation. Whoever it waits for lets go, also where it waits for old transactions.
+async fn run(sql: &str, client: &Client, watcher: &Client, held: Vec<Client>) -> Locks {
+    let mut holding = BTreeMap::new();
+    for client in held {
+        let pid: i32 = client.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
+        holding.insert(pid, client);
+    }
     let pid: i32 = client.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
-    let oid: u32 = client.query_one("SELECT to_regclass($1)::oid", &[&relation]).await.unwrap().get(0);
-    let waits = "SELECT relation, mode FROM pg_locks WHERE pid = $1 AND NOT granted";
-    let (mut ran, mut asked) = (std::pin::pin!(client.batch_execute(sql)), None);
+    let waits =
+        "SELECT relation::regclass::text, mode, pg_blocking_pids($1) FROM pg_locks WHERE pid = $1 AND NOT granted";
+    let (mut ran, mut asked) = (std::pin::pin!(client.batch_execute(sql)), Locks::new());
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         if let Ok(ran) = tokio::time::timeout(Duration::from_millis(5), &mut ran).await {
-            ran.unwrap();
+            ran.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
             return asked;
         }
-        for row in holding.query(waits, &[&pid]).await.unwrap() {
-            if row.get::<_, Option<u32>>(0) == Some(oid) {
-                asked = Mode::of_pg_locks(row.get(1));
+        for row in watcher.query(waits, &[&pid]).await.unwrap() {
+            if let Some(relation) = row.get::<_, Option<String>>(0) {
+                asked.insert(relation, Mode::of_pg_locks(row.get(1)).unwrap());
             }
-            holding.batch_execute("ROLLBACK").await.unwrap();
+            for blocker in row.get::<_, Vec<i32>>(2) {
+                holding[&blocker].batch_execute("ROLLBACK").await.unwrap();
+            }
         }
         assert!(Instant::now() < deadline, "{sql} waits for somebody else");
     }
-}
-
-/// Runs it while every other table is held in the strongest mode: it asks for none of them.
-async fn passes_all_others(sql: &str, said: &Locks) -> bool {
-    let (database, client) = prepared().await;
-    let others = "SELECT string_agg(oid::regclass::text, ', ') FROM pg_class WHERE relkind IN ('r', 'p')
-        AND relnamespace = 'public'::regnamespace AND relname <> ALL($1)";
-    let said: Vec<_> = said.keys().collect();
-    let others: String = client.query_one(others, &[&said]).await.unwrap().get(0);
-    let holding = database.client("postgres").await;
-    holding.batch_execute(&format!("BEGIN; LOCK TABLE ONLY {}", others.replace(", ", ", ONLY "))).await.unwrap();
-    let files = "SELECT string_agg(relname || relfilenode, ' ' ORDER BY oid) FROM pg_class WHERE relkind IN ('r', 'm')
-        AND relnamespace = 'public'::regnamespace";
-    let before: String = client.query_one(files, &[]).await.unwrap().get(0);
-    client.batch_execute("SET lock_timeout = '2s'").await.unwrap();
-    let ran = client.batch_execute(sql).await;
-    assert!(ran.is_ok(), "{sql} asks for a table that was not said, one of {others}: {ran:?}");
-    before != client.query_one(files, &[]).await.unwrap().get::<_, String>(0)
 }
