@@ -1,7 +1,7 @@
 //! `up`: what is pending, one file after the other.
 
 use crate::{
-    Event, File, Files, Options, UpError, backfill, blockers, catalog,
+    Blocker, Event, File, Files, Options, UpError, backfill, blockers, catalog,
     failure::Failure,
     fence,
     lag::{self, Lag},
@@ -24,12 +24,13 @@ use tokio_postgres::{
     Client, Error, SimpleQueryMessage,
     error::{DbError, ErrorPosition},
 };
-use uuid::Uuid;
 
 /// What a standby takes in at once: a table below this is written anew without looking.
 const LARGE: i64 = 8 << 20;
-/// How often it is looked who is in the way of a statement that waits long.
+/// How often it is looked whether standbys have caught up.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often it is looked who is in the way: more than once before a lock is given back.
+const GLANCE: Duration = Duration::from_millis(100);
 
 /// How far a standby may be behind before a table is written anew.
 const MOST_BEHIND: Duration = Duration::from_secs(5);
@@ -51,16 +52,22 @@ pub async fn up(
     tell: impl FnMut(&Event),
 ) -> Result<Vec<Applied>, UpError> {
     session::begin(client, options.fence.as_ref()).await?;
-    let run = client.query_one("SELECT gen_random_uuid()", &[]).await?.try_get(0)?;
-    let done = Up { client, run, options, tell }.apply_pending(files).await;
+    let me = client.query_one("SELECT gen_random_uuid(), pg_backend_pid()", &[]).await?;
+    let steps = Steps { client, run: me.try_get(0)?, fence: options.fence.as_ref() };
+    let mut up = Up { client, steps, pid: me.try_get(1)?, options, tell, in_the_way: Vec::new() };
+    let done = up.apply_pending(files).await;
     session::end(client, done).await
 }
 
 struct Up<'a, T> {
     client: &'a Client,
-    run: Uuid,
+    steps: Steps<'a>,
+    /// The server process that runs the files.
+    pid: i32,
     options: &'a Options,
     tell: T,
+    /// Who kept the last attempt waiting, as the second session saw it.
+    in_the_way: Vec<Blocker>,
 }
 
 impl<T: FnMut(&Event)> Up<'_, T> {
@@ -125,7 +132,8 @@ impl<T: FnMut(&Event)> Up<'_, T> {
     async fn apply_whole(&mut self, file: &File) -> Result<(), UpError> {
         let mut patience = Patience::default();
         loop {
-            match self.try_apply(file, Instant::now()).await {
+            let steps = self.steps;
+            match self.watched(file, try_apply(steps, file, Instant::now())).await? {
                 Ok(()) => return Ok(()),
                 Err(Failure::Final(error)) => return Err(error),
                 Err(Failure::Server { error, ran }) => {
@@ -134,22 +142,6 @@ impl<T: FnMut(&Event)> Up<'_, T> {
                 }
             }
         }
-    }
-
-    async fn try_apply(&self, file: &File, start: Instant) -> Result<(), Failure> {
-        let client = self.client;
-        client.batch_execute(Patience::BEGIN).await?;
-        fence::hold(client, self.options.fence.as_ref()).await?;
-        let (mut messages, mut ran) = (pin!(client.simple_query_raw(&file.sql).await?), 0);
-        while let Some(message) =
-            messages.try_next().await.map_err(|error| Failure::Server { error, ran: Some(ran) })?
-        {
-            ran += usize::from(matches!(message, SimpleQueryMessage::CommandComplete(_)));
-        }
-        // What a file sets, as a dump does with search_path, ends with it.
-        client.batch_execute("RESET ALL; RESET ROLE").await?;
-        table::record(client, self.run, file, start.elapsed()).await?;
-        Ok(client.batch_execute("COMMIT").await?)
     }
 
     /// One statement after the other; what an earlier run has done is left out.
@@ -166,7 +158,8 @@ impl<T: FnMut(&Event)> Up<'_, T> {
                 if !journal.lacks(step) {
                     break;
                 }
-                match self.run_watched(file, &journal, step).await? {
+                let of_file = self.steps;
+                match self.watched(file, of_file.run(file, &journal, step)).await? {
                     Ok(()) => {}
                     Err(Failure::Final(error)) => return Err(error),
                     Err(Failure::Server { error, .. }) => {
@@ -182,56 +175,83 @@ impl<T: FnMut(&Event)> Up<'_, T> {
             }
         }
         self.client.batch_execute("BEGIN").await?;
-        fence::hold(self.client, self.options.fence.as_ref()).await?;
-        table::record(self.client, self.run, file, start.elapsed()).await?;
+        fence::hold(self.client, self.steps.fence).await?;
+        table::record(self.client, self.steps.run, file, start.elapsed()).await?;
         self.client.execute("DELETE FROM _migration_steps WHERE name = $1", &[&file.name]).await?;
         Ok(self.client.batch_execute("COMMIT").await?)
     }
 
-    /// Runs a statement, and tells meanwhile who keeps it waiting; only the statement's own failure is the inner one.
-    async fn run_watched(
+    /// Waits for a file or a statement of one, and looks meanwhile who keeps it waiting: tells it when it takes long, and ends
+    /// those that were named for it. Only the statement's own failure is the inner one.
+    async fn watched(
         &mut self,
         file: &File,
-        journal: &Journal,
-        step: &Step,
+        running: impl Future<Output = Result<(), Failure>>,
     ) -> Result<Result<(), Failure>, UpError> {
-        let (client, options) = (self.client, self.options);
-        let steps = Steps { client, run: self.run, fence: options.fence.as_ref() };
-        let Some(watcher) = &options.watcher else {
-            return Ok(steps.run(file, journal, step).await);
-        };
-        let pid: i32 = client.query_one("SELECT pg_backend_pid()", &[]).await?.try_get(0)?;
-        let mut running = pin!(steps.run(file, journal, step));
-        let mut told = Vec::new();
+        self.in_the_way.clear();
+        let Some(watcher) = &self.options.watcher else { return Ok(running.await) };
+        let (mut running, start, mut told) = (pin!(running), Instant::now(), Vec::new());
         loop {
-            if let Ok(done) = tokio::time::timeout(LOOK, &mut running).await {
+            if let Ok(done) = tokio::time::timeout(GLANCE, &mut running).await {
                 return Ok(done);
             }
-            let found = blockers::blocking(watcher, pid).await?;
+            let found = blockers::blocking(watcher, self.pid).await?;
+            if found.is_empty() {
+                continue;
+            }
             let pids: Vec<_> = found.iter().map(|blocker| blocker.pid).collect();
-            if !found.is_empty() && told != pids {
-                (self.tell)(&Event::Waiting { file: &file.name, blockers: &found });
-                told = pids;
+            if start.elapsed() >= LOOK {
+                if told != pids {
+                    (self.tell)(&Event::Waiting { file: &file.name, blockers: &found });
+                    told = pids;
+                }
+                end_named(watcher, self.options, &found, &mut self.tell).await?;
             }
-            for blocker in found.iter().filter(|blocker| options.cancel.contains(&blocker.pid)) {
-                blockers::end(watcher, blocker.pid).await?;
-                (self.tell)(&Event::Ended(blocker));
-            }
+            self.in_the_way = found;
         }
     }
 
     /// Tells who is in the way, ends those that were named for it, and waits for the rest.
     async fn wait(&mut self, file: &File, patience: &mut Patience) -> Result<(), UpError> {
         let locks: Vec<_> = steps::of(file).into_iter().flat_map(|step| step.effect.locks).collect();
-        let found = blockers::of(self.client, &catalog::resolve(self.client, &locks).await?).await?;
+        let mut found = blockers::of(self.client, &catalog::resolve(self.client, &locks).await?).await?;
+        // What a body locks, or a row, is in no list of tables.
+        let seen = self.in_the_way.drain(..).filter(|seen| found.iter().all(|known| known.pid != seen.pid));
+        let seen: Vec<_> = seen.collect();
+        found.extend(seen);
         (self.tell)(&Event::Waiting { file: &file.name, blockers: &found });
-        for blocker in found.iter().filter(|blocker| self.options.cancel.contains(&blocker.pid)) {
-            blockers::end(self.client, blocker.pid).await?;
-            (self.tell)(&Event::Ended(blocker));
-        }
+        end_named(self.client, self.options, &found, &mut self.tell).await?;
         patience.pause().await;
         Ok(())
     }
+}
+
+/// Ends those in the way that were named for it.
+async fn end_named(
+    client: &Client,
+    options: &Options,
+    found: &[Blocker],
+    tell: &mut impl FnMut(&Event),
+) -> Result<(), Error> {
+    for blocker in found.iter().filter(|blocker| options.cancel.contains(&blocker.pid)) {
+        blockers::end(client, blocker.pid).await?;
+        tell(&Event::Ended(blocker));
+    }
+    Ok(())
+}
+
+async fn try_apply(steps: Steps<'_>, file: &File, start: Instant) -> Result<(), Failure> {
+    let client = steps.client;
+    client.batch_execute(Patience::BEGIN).await?;
+    fence::hold(client, steps.fence).await?;
+    let (mut messages, mut ran) = (pin!(client.simple_query_raw(&file.sql).await?), 0);
+    while let Some(message) = messages.try_next().await.map_err(|error| Failure::Server { error, ran: Some(ran) })? {
+        ran += usize::from(matches!(message, SimpleQueryMessage::CommandComplete(_)));
+    }
+    // What a file sets, as a dump does with search_path, ends with it.
+    client.batch_execute("RESET ALL; RESET ROLE").await?;
+    table::record(client, steps.run, file, start.elapsed()).await?;
+    Ok(client.batch_execute("COMMIT").await?)
 }
 
 /// The files to apply, when nothing speaks against it.

@@ -107,6 +107,7 @@ impl Journal {
 }
 
 /// Whoever runs statements: in which session, for which call of `up`, under which lock.
+#[derive(Clone, Copy)]
 pub(crate) struct Steps<'a> {
     pub(crate) client: &'a Client,
     pub(crate) run: Uuid,

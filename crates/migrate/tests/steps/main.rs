@@ -199,6 +199,43 @@ async fn only_the_blocker_that_was_named_is_ended() {
 }
 
 #[tokio::test]
+async fn whoever_holds_a_row_or_what_a_body_needs_is_named_too() {
+    let (database, owner) = Database::without_tables().await;
+    let mut all = vec![PEOPLE];
+    apply(&owner, &files(&all)).await;
+    for (held, file, sql) in [
+        (
+            "UPDATE people SET name = 'held' WHERE id = 1",
+            "20250102_row.sql",
+            "UPDATE people SET name = 'x' WHERE id < 5",
+        ),
+        ("SELECT FROM people", "20250103_body.sql", "DO 'BEGIN ALTER TABLE people ADD COLUMN age int; END'"),
+    ] {
+        all.push((file, sql));
+        let holder = database.client("admin_user").await;
+        holder.batch_execute(&format!("BEGIN; {held}")).await.unwrap();
+        let pid: i32 = holder.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
+        let watcher = Some(database.client("admin_user").await);
+        let options = Options { watcher, ..Options::default() };
+        let told = RefCell::new(Vec::new());
+        let tell = |event: &Event| {
+            if let Event::Waiting { blockers, .. } = event {
+                told.borrow_mut().extend(blockers.iter().map(|blocker| blocker.pid));
+            }
+        };
+        let release = async {
+            while told.borrow().is_empty() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            holder.batch_execute("COMMIT").await.unwrap();
+        };
+        let now = files(&all);
+        let (applied, ()) = tokio::join!(up(&owner, &now, &options, tell), release);
+        assert_eq!((applied.unwrap().len(), told.borrow()[0]), (1, pid), "{file}");
+    }
+}
+
+#[tokio::test]
 async fn a_file_that_an_image_to_come_could_not_stand_is_refused() {
     let (_database, owner) = Database::without_tables().await;
     let contract = files(&[("20250102_a.sql", "-- oldest-app: 1.2.0\nSELECT 1")]);
