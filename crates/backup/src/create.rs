@@ -48,6 +48,9 @@ pub async fn create(
     Ok(manifest)
 }
 
+/// As JSON, because older databases do not record runs.
+const NEWEST: &str = "SELECT name, (to_jsonb(m) ->> 'run_id')::uuid FROM _migrations m ORDER BY name DESC LIMIT 1";
+
 /// Begins the snapshot, and says what it is of.
 async fn describe(client: &Client, taken_at: Timestamp) -> Result<Manifest, BackupError> {
     client.batch_execute(fingerprint::SETTINGS).await?;
@@ -55,12 +58,13 @@ async fn describe(client: &Client, taken_at: Timestamp) -> Result<Manifest, Back
     let row = client.query_one("SELECT current_database()::text, current_setting('server_version')", &[]).await?;
     let (database, server_version): (String, String) = (row.get(0), row.get(1));
     let is_ours = client.query_one("SELECT to_regclass('public._migrations') IS NOT NULL", &[]).await?.get(0);
-    let schema = if is_ours { client.query_one("SELECT max(name) FROM _migrations", &[]).await?.get(0) } else { None };
+    let newest = if is_ours { client.query_opt(NEWEST, &[]).await? } else { None };
+    let (schema, schema_run) = newest.map_or((None, None), |row| (Some(row.get(0)), row.get(1)));
     let log = if is_ours { Log::of(client).await? } else { None };
     let moment = jiff::Timestamp::from_millisecond(taken_at.as_millis()).unwrap_or_default();
     let id = format!("{database}-{}", moment.strftime("%Y%m%d-%H%M%S"));
     let (tables, files) = Default::default();
-    Ok(Manifest { form: 1, id, taken_at, database, server_version, schema, log, tables, files, bytes: 0 })
+    Ok(Manifest { form: 1, id, taken_at, database, server_version, schema, schema_run, log, tables, files, bytes: 0 })
 }
 
 /// The dump and the manifest.

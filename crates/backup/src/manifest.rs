@@ -10,6 +10,7 @@ use std::{
     path::Path,
 };
 use types::Timestamp;
+use uuid::Uuid;
 
 /// Beside the folder that `pg_dump` wrote.
 pub(crate) const NAME: &str = "manifest.json";
@@ -42,6 +43,9 @@ pub struct Manifest {
     pub server_version: String,
     /// The newest migration; none in a database that is not ours.
     pub schema: Option<String>,
+    /// Which run of `migrate up` applied it: another database of the same name has another. None in older backups.
+    #[serde(default)]
+    pub schema_run: Option<Uuid>,
     /// Where the event log was; none in a database that is not ours.
     pub log: Option<Log>,
     /// By name.

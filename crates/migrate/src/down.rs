@@ -7,7 +7,8 @@ use crate::{
     session,
     status::status,
 };
-use tokio_postgres::Client;
+use std::collections::BTreeMap;
+use tokio_postgres::{Client, Error};
 
 /// Undoes the newest applied file, in one transaction with its record. Refused when it has no `.down.sql`, when nothing
 /// proves that this leads back to what was before, and when a table that it drops has rows, unless `lose_rows` says that a
@@ -70,12 +71,17 @@ pub(crate) async fn undo(client: &Client, files: &Files, name: &str, lose_rows: 
 }
 
 /// What would be lost, when that is not allowed; nothing has happened then.
-async fn try_undo(client: &Client, name: &str, down: &str, lose_rows: bool) -> Result<String, tokio_postgres::Error> {
+async fn try_undo(client: &Client, name: &str, down: &str, lose_rows: bool) -> Result<String, Error> {
     client.batch_execute(Patience::BEGIN).await?;
-    let before = full(client).await?;
+    let (before, deleted_before) = (full(client).await?, deleted(client).await?);
     client.batch_execute(down).await?;
-    let after = full(client).await?;
-    let lost: Vec<_> = before.into_iter().filter(|known| !after.contains(known)).collect();
+    let (after, deleted) = (full(client).await?, deleted(client).await?);
+    let gone = before.into_iter().filter(|known| !after.contains(known));
+    let deleted = deleted.into_iter().filter_map(|(table, now)| {
+        let rows = now - deleted_before.get(&table).copied().unwrap_or_default();
+        (rows > 0).then(|| format!("{rows} rows of {table}"))
+    });
+    let lost: Vec<_> = gone.chain(deleted).collect();
     if !lost.is_empty() && !lose_rows {
         client.batch_execute("ROLLBACK").await?;
         return Ok(lost.join(", "));
@@ -86,14 +92,19 @@ async fn try_undo(client: &Client, name: &str, down: &str, lose_rows: bool) -> R
     Ok(String::new())
 }
 
-/// Every column that holds a value, and every table that holds a row; `table` or `table.column`.
-async fn full(client: &Client) -> Result<Vec<String>, tokio_postgres::Error> {
-    let columns =
+/// Tables of people, in whatever schema.
+const TABLES: &str =
+    "c.relnamespace NOT IN (SELECT oid FROM pg_namespace WHERE nspname IN ('pg_catalog', 'information_schema')
+        OR nspname ~ '^pg_(toast|temp)') AND c.relname NOT LIKE '\\_migration%'";
+
+/// Every column that holds a value, and so every table that holds a row; `table.column`.
+async fn full(client: &Client) -> Result<Vec<String>, Error> {
+    let columns = format!(
         "SELECT c.oid::regclass::text, quote_ident(attname) FROM pg_class c JOIN pg_attribute ON attrelid = c.oid
-        WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND attnum > 0 AND NOT attisdropped
-        AND relname NOT LIKE '\\_migration%' ORDER BY 1, 2";
+        WHERE {TABLES} AND relkind IN ('r', 'p') AND attnum > 0 AND NOT attisdropped ORDER BY 1, 2"
+    );
     let mut full = Vec::new();
-    for row in client.query(columns, &[]).await? {
+    for row in client.query(&columns, &[]).await? {
         let (table, column): (String, String) = (row.try_get(0)?, row.try_get(1)?);
         let holds = format!("SELECT EXISTS (SELECT FROM {table} WHERE {column} IS NOT NULL)");
         if client.query_one(&holds, &[]).await?.try_get(0)? {
@@ -101,4 +112,12 @@ async fn full(client: &Client) -> Result<Vec<String>, tokio_postgres::Error> {
         }
     }
     Ok(full)
+}
+
+/// How many rows of each table this session has deleted so far. To count what is left would be to read all of them.
+async fn deleted(client: &Client) -> Result<BTreeMap<String, i64>, Error> {
+    let deleted = format!(
+        "SELECT relid::regclass::text, n_tup_del FROM pg_stat_xact_user_tables JOIN pg_class c ON c.oid = relid WHERE {TABLES}"
+    );
+    client.query(&deleted, &[]).await?.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }

@@ -35,10 +35,10 @@ async fn up_and_down_and_up_lead_to_the_same_schema() {
     assert_eq!(schema::statements(&owner).await.unwrap(), after);
 }
 
-#[tokio::test]
-async fn every_file_of_the_project_that_can_be_undone_is_proven_to_be() {
+/// Undoes each file that can be undone, and applies it again; says how many there were.
+async fn prove_each(all: &Files) -> usize {
     let (_database, owner) = Database::without_tables().await;
-    let all = testing::migrations();
+    let mut proven = 0;
     for file in all.in_order() {
         let before = schema::statements(&owner).await.unwrap();
         let so_far = all.only(|name| name <= file.name.as_str());
@@ -49,8 +49,19 @@ async fn every_file_of_the_project_that_can_be_undone_is_proven_to_be() {
             assert_eq!(schema::statements(&owner).await.unwrap(), before, "{}", file.name);
             apply(&owner, &so_far).await;
             assert_eq!(schema::statements(&owner).await.unwrap(), after, "{}", file.name);
+            proven += 1;
         }
     }
+    proven
+}
+
+#[tokio::test]
+async fn every_file_of_the_project_that_can_be_undone_is_proven_to_be() {
+    // The project has none yet: that one is seen shows that the next would be.
+    assert_eq!(prove_each(&files(&[PEOPLE, MFA, UNDO])).await, 1);
+    let all = testing::migrations();
+    let downs = all.in_order().iter().filter(|file| file.down.is_some()).count();
+    assert_eq!(prove_each(&all).await, downs);
 }
 
 #[tokio::test]
@@ -77,6 +88,33 @@ async fn a_down_that_would_lose_values_is_refused_until_a_backup_has_them() {
     assert_eq!(owner.query("SELECT FROM people WHERE mfa", &[]).await.unwrap().len(), 1);
     down(&owner, &all, MFA.0, Trust::Backup, true).await.unwrap();
     assert!(owner.query("SELECT FROM codes", &[]).await.is_err());
+}
+
+#[tokio::test]
+async fn rows_that_are_deleted_and_those_of_other_schemas_are_missed_too() {
+    for (undo, lost) in [
+        ("DELETE FROM people WHERE id > 3", "2 rows of people"),
+        ("TRUNCATE people", "people.id"),
+        ("DROP SCHEMA archive CASCADE", "archive.people.id"),
+        ("DELETE FROM archive.people WHERE id = 1", "1 rows of archive.people"),
+        ("CREATE TABLE kept AS SELECT FROM people; DELETE FROM people", "people.id, 5 rows of people"),
+    ] {
+        let (_database, owner) = Database::without_tables().await;
+        let all =
+            files(&[PEOPLE, ("20250102_more.sql", "CREATE TABLE more (id int)"), ("20250102_more.down.sql", undo)]);
+        let rows =
+            "CREATE SCHEMA archive; CREATE TABLE archive.people (id int); INSERT INTO archive.people VALUES (1), (2);
+            INSERT INTO people SELECT generate_series(1, 5)";
+        apply(&owner, &all).await;
+        owner.batch_execute(rows).await.unwrap();
+        // What was deleted before, and by others, is not this file's.
+        owner.batch_execute("INSERT INTO people VALUES (6); DELETE FROM people WHERE id = 6").await.unwrap();
+        let refused = down(&owner, &all, "20250102_more.sql", Trust::Backup, false).await.unwrap_err();
+        assert!(matches!(&refused, UpError::LosesRows { lost: said, .. } if said == lost), "{undo}: {refused}");
+        let left = "SELECT (SELECT count(*) FROM people) + (SELECT count(*) FROM archive.people)";
+        assert_eq!(owner.query_one(left, &[]).await.unwrap().get::<_, i64>(0), 7);
+        down(&owner, &all, "20250102_more.sql", Trust::Backup, true).await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -53,7 +53,7 @@ pub(crate) enum MigrateCommand {
         /// An empty database of the same version for the trial, where admin_user may make tables; it is filled
         #[arg(long, value_name = "URL", conflicts_with = "backup")]
         scratch: Option<String>,
-        /// Instead of a trial: a backup that was taken after the file was applied, and verified
+        /// Instead of a trial: a verified backup of this database, from after the file was applied and of the last 24 hours
         #[arg(long, value_name = "ID")]
         backup: Option<String>,
         /// Where backups lie

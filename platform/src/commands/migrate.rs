@@ -8,7 +8,8 @@ use anyhow::{Context as _, Result, bail};
 use backup::Folder;
 use migrate::{Client, Entry, Event, Files, Options, Running, State, Trust};
 use semver::Version;
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
+use types::Clock;
 
 pub(crate) async fn run(command: MigrateCommand) -> Result<ExitCode> {
     match command {
@@ -96,7 +97,9 @@ async fn down(file: &str, scratch: Option<&str>, backup: Option<(Folder, String)
         (Some(scratch), _) => Trust::Scratch(scratch),
         (None, None) => Trust::Here,
         (None, Some((folder, id))) => {
-            backup_of(&folder, &id, file)?;
+            let name: String = client.query_one("SELECT current_database()::text", &[]).await?.try_get(0)?;
+            let applied = migrate::status(&client, &files).await?;
+            stands_for(&folder, &id, file, (&name, &applied))?;
             Trust::Backup
         }
     };
@@ -105,17 +108,29 @@ async fn down(file: &str, scratch: Option<&str>, backup: Option<(Folder, String)
     Ok(ExitCode::SUCCESS)
 }
 
+/// What was written since a backup is in none.
+const NEWEST_BACKUP: Duration = Duration::from_hours(24);
+
 /// Whether a backup has what undoing the file would take away, and can be restored.
-fn backup_of(folder: &Folder, id: &str, file: &str) -> Result<()> {
+fn stands_for(folder: &Folder, id: &str, file: &str, (name, applied): (&str, &[Entry])) -> Result<()> {
     let found = folder.list()?.into_iter().find(|backup| backup.manifest.id == id);
     let found =
         found.with_context(|| format!("there is no backup {id}: `platform backup list` shows those that are there"))?;
     if found.verified_at.is_none() {
         bail!("{id} was never restored, so nobody knows whether it can be: `platform backup verify {id}` first");
     }
+    let again = "take another one, and verify it";
     if found.manifest.schema.as_deref() != Some(file) {
         let schema = found.manifest.schema.as_deref().unwrap_or("none");
-        bail!("{id} was taken when {schema} was the newest migration, not {file}: take another one, and verify it");
+        bail!("{id} was taken when {schema} was the newest migration, not {file}: {again}");
+    }
+    let record = applied.iter().find(|entry| entry.name == file).and_then(|entry| entry.record.as_ref());
+    if name != found.manifest.database || record.and_then(|record| record.run_id) != found.manifest.schema_run {
+        bail!("{id} is of another database, or of before {file} was applied once more: {again}");
+    }
+    let age = Clock::system().now().since(found.manifest.taken_at);
+    if age > NEWEST_BACKUP {
+        bail!("{id} is {} hours old, and lacks what was written since: {again}", age.as_secs() / 3600);
     }
     Ok(())
 }

@@ -80,6 +80,20 @@ async fn a_backup_stands_for_the_trial_of_a_down_only_when_it_was_verified_and_h
     assert!(down(&id).contains("has no .down.sql"), "{}", down(&id));
     let older = text(&run(&owner, &["down", "20250126_create_analytics.sql", "--backup", &id, "--folder", folder]));
     assert!(older.contains("was taken when 20250127_create_smoke.sql was the newest migration"), "{older}");
+    let elsewhere =
+        text(&run(&Database::new().await.owner_url(), &["down", newest, "--backup", &id, "--folder", folder]));
+    assert!(elsewhere.contains("is of another database"), "{elsewhere}");
+    // Of the same name, on another server.
+    let session = world.database.client("admin_user").await;
+    session.batch_execute("UPDATE _migrations SET run_id = gen_random_uuid()").await.unwrap();
+    assert!(down(&id).contains("is of another database"), "{}", down(&id));
+    let id = world.create();
+    world.run(&["verify", &id, "--server", &world.database.superuser_url()]).unwrap();
+    let manifest = world.folder.path().join(&id).join("manifest.json");
+    let mut old: serde_json::Value = serde_json::from_str(&fs::read_to_string(&manifest).unwrap()).unwrap();
+    old["taken_at"] = "2025-01-17T14:00:00.000Z".into();
+    fs::write(&manifest, old.to_string()).unwrap();
+    assert!(down(&id).contains("hours old, and lacks what was written since"), "{}", down(&id));
     let both = run(&owner, &["down", newest, "--backup", &id, "--scratch", &owner]);
     assert!(!both.status.success() && text(&both).contains("cannot be used with"), "{}", text(&both));
 }
