@@ -1,8 +1,8 @@
 """Amazon's RDS, as far as moto imitates it, behind a network and a service that have a bad day.
 
 Prints the port. The first argument is `good` or `bad`: how its day is. On a bad one, of each call that makes something, the
-first is throttled, the second gets 503, the third is made and its answer lost; what is made is `creating` for the first
-times that it is asked for. An instance `…-without-moments` has no automatic backups. Restored instances answer on this
+first is throttled, the second gets 503, the third is made and its answer lost; what is made is asked for three times before
+it is there: the first answer takes its time, the second is 503, and meanwhile it is `creating`. An instance `…-without-moments` has no automatic backups. Restored instances answer on this
 machine, at the port that the second argument names. GET says how often each was called.
 """
 
@@ -10,6 +10,7 @@ import json
 import re
 import sys
 import threading
+import time
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
@@ -52,6 +53,11 @@ class Proxy(BaseHTTPRequestHandler):
             return self.answer(400, THROTTLED)
         if action in MAKES and number == 2:
             return self.answer(503, b"")
+        polled = number if action == "DescribeDBSnapshots" or restored else None
+        if polled == 1:
+            time.sleep(3)
+        if polled == 2:
+            return self.answer(503, b"")
         if asked.get("SourceDBInstanceIdentifier", "").endswith("-without-moments"):
             return self.answer(400, NO_MOMENTS)
         headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
@@ -63,13 +69,13 @@ class Proxy(BaseHTTPRequestHandler):
         if action in MAKES and number == 3:
             self.close_connection = True
             return self.connection.close()
-        if action == "DescribeDBSnapshots" and number in (1, 2):
+        if polled in (1, 3) and not restored:
             text = re.sub(rb"<Status>available</Status>", b"<Status>creating</Status>", text)
             text = re.sub(rb"<PercentProgress>\d+<", b"<PercentProgress>%d<" % (number * 30), text)
         if restored:
             text = re.sub(rb"<Address>[^<]*</Address>", b"<Address>127.0.0.1</Address>", text)
             text = re.sub(rb"<Port>\d+</Port>", b"<Port>%d</Port>" % int(sys.argv[2]), text)
-        if restored and number in (1, 2):
+        if restored and polled in (1, 3):
             text = re.sub(rb"<DBInstanceStatus>available<", b"<DBInstanceStatus>creating<", text)
         self.answer(status, text)
 
