@@ -14,6 +14,9 @@ pub struct Entry {
     pub name: String,
     /// Where it stands.
     pub state: State,
+    /// SHA-256 of the file's normalised text as it is here, in hexadecimal; none of a missing file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file_checksum: Option<String>,
     /// What the database says about it; nothing of a pending file.
     #[serde(flatten)]
     pub record: Option<Record>,
@@ -53,16 +56,16 @@ pub async fn status(client: &Client, files: &Files) -> Result<Vec<Entry>, Error>
         .in_order()
         .iter()
         .map(|file| {
-            let record = records.remove(&file.name);
+            let (record, checksum) = (records.remove(&file.name), file.checksum());
             let state = match &record {
                 None => State::Pending,
-                Some(record) if record.checksum == file.checksum() => State::Applied,
+                Some(record) if record.checksum == checksum => State::Applied,
                 Some(_) => State::Changed,
             };
-            Entry { name: file.name.clone(), state, record }
+            Entry { name: file.name.clone(), state, file_checksum: Some(checksum), record }
         })
         .collect();
-    let missing = |(name, record)| Entry { name, state: State::Missing, record: Some(record) };
+    let missing = |(name, record)| Entry { name, state: State::Missing, file_checksum: None, record: Some(record) };
     entries.extend(records.into_iter().map(missing));
     entries.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(entries)

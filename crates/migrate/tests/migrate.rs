@@ -193,7 +193,11 @@ async fn status_in_json_tells_who_applied_what_when_and_in_which_run() {
     assert_eq!(users["checksum"], all.in_order()[0].checksum());
     assert!(users["duration_ms"].is_u64() && users["applied_at"].as_str().unwrap().ends_with('Z'), "{users}");
     assert!(users["run_id"].is_string() && users["run_id"] == entries[1]["run_id"], "{entries}");
-    assert_eq!(entries[2], serde_json::json!({ "name": "20250111_later.sql", "state": "pending" }));
+    assert_eq!(users["file_checksum"], users["checksum"]);
+    let later = serde_json::json!({
+        "name": "20250111_later.sql", "state": "pending", "file_checksum": all.in_order()[2].checksum(),
+    });
+    assert_eq!(entries[2], later);
 }
 
 #[tokio::test]

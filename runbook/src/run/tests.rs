@@ -76,8 +76,8 @@ fn said(action: &Action) -> (u64, &'static str) {
 
 const REVIEW: &str = "✗ 20250117_add_webhooks_table.sql (one transaction)
        3  CREATE TABLE webhooks (id uuid PRIMARY KEY, org_id uuid NOT NULL REFERENCES organizations, url text NOT NULL, secret text NOT NULL)
-          ACCESS EXCLUSIVE: keeps out whoever reads or writes; changes the catalog only; instant
-          organizations SHARE ROW EXCLUSIVE, 1204 rows, 320 kB
+        → ACCESS EXCLUSIVE: keeps out whoever reads or writes; changes the catalog only; instant
+            organizations SHARE ROW EXCLUSIVE, 1204 rows, 320 kB
     undone by: platform migrate down 20250117_add_webhooks_table.sql
 plan 8d7788b169ea2f31e9e646d9af22743b61c6eb202e4dfdbe9776f6cd0fe25d66";
 

@@ -4,6 +4,9 @@ use super::{Duration, Plan, PlannedFile, PlannedStatement, Undo};
 use crate::locks::Work;
 use std::fmt::Write;
 
+/// Of a statement so many lines are shown.
+const LONGEST: usize = 20;
+
 /// Files, statements, locks; then what is in the way, and the hash.
 pub fn human(plan: &Plan) -> String {
     let mut text = String::new();
@@ -46,9 +49,15 @@ fn write_file(text: &mut String, file: &PlannedFile) {
 }
 
 fn write_statement(text: &mut String, statement: &PlannedStatement) {
-    let first = statement.sql.lines().next().unwrap_or_default();
-    let more = if statement.sql.lines().nth(1).is_some() { " …" } else { "" };
-    let _ = writeln!(text, "    {:>4}  {first}{more}", statement.line);
+    let mut lines = statement.sql.lines();
+    let _ = writeln!(text, "    {:>4}  {}", statement.line, lines.next().unwrap_or_default());
+    for line in lines.by_ref().take(LONGEST - 1) {
+        let _ = writeln!(text, "          {line}");
+    }
+    let rest = lines.count();
+    if rest > 0 {
+        let _ = writeln!(text, "          … {rest} more lines, which --json has");
+    }
     let work = match statement.work {
         Work::Catalog => "changes the catalog only",
         Work::Rows => "reads or writes the rows that it names",
@@ -68,9 +77,9 @@ fn write_statement(text: &mut String, statement: &PlannedStatement) {
         || "no lock that anybody waits for".to_owned(),
         |mode| format!("{mode}: keeps out {}", mode.keeps_out()),
     );
-    let _ = writeln!(text, "          {lock}; {work}; {duration}");
+    let _ = writeln!(text, "        → {lock}; {work}; {duration}");
     for locked in &statement.locks {
         let rows = locked.rows.map_or_else(|| "rows unknown".to_owned(), |rows| format!("~{rows} rows"));
-        let _ = writeln!(text, "          {} {}, {rows}, {} kB", locked.relation, locked.mode, locked.bytes / 1024);
+        let _ = writeln!(text, "            {} {}, {rows}, {} kB", locked.relation, locked.mode, locked.bytes / 1024);
     }
 }
