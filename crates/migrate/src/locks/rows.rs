@@ -67,8 +67,8 @@ fn touched(node: &SyntaxNode, stage: Stage) -> Vec<Named> {
             };
             (mode, along)
         };
-        let only =
-            reference.parent().is_some_and(|it| words(&it.text().to_string()).first().is_some_and(|it| it == "only"));
+        let parent = reference.parent();
+        let only = parent.is_some_and(|it| it.children_with_tokens().any(|it| it.kind() == SyntaxKind::ONLY_KW));
         let along = if only { Along::Nobody } else { along };
         Named { along, ..named(text(reference), mode) }
     });
