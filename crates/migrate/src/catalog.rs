@@ -21,11 +21,14 @@ pub struct Locked {
     /// Whether its rows are read although nothing of the statement says so.
     #[serde(skip)]
     pub(crate) scanned: bool,
+    /// Whether it may have rows: a partitioned table has none of its own.
+    #[serde(skip)]
+    pub(crate) has_rows: bool,
 }
 
 const SIZES: &str = ")
     SELECT c.oid::regclass::text, mode, scanned, CASE WHEN c.reltuples >= 0 THEN c.reltuples::bigint END,
-        CASE WHEN c.relkind IN ('r', 'm', 't') THEN pg_total_relation_size(c.oid) ELSE 0 END
+        CASE WHEN c.relkind IN ('r', 'm', 't') THEN pg_total_relation_size(c.oid) ELSE 0 END, c.relkind <> 'p'
     FROM meant JOIN pg_class c ON c.oid = rel AND c.relkind <> 'c'";
 
 /// The locks on what exists, the strongest of each relation; what is not there yet nobody waits for.
@@ -38,8 +41,14 @@ pub(crate) async fn resolve(client: &Client, locks: &[Named]) -> Result<Vec<Lock
             let own: Option<&str> = row.try_get(1)?;
             let mode = own.and_then(Mode::of_name).unwrap_or(*mode);
             let relation: String = row.try_get(0)?;
-            let locked =
-                Locked { relation, mode, scanned: row.try_get(2)?, rows: row.try_get(3)?, bytes: row.try_get(4)? };
+            let locked = Locked {
+                relation,
+                mode,
+                scanned: row.try_get(2)?,
+                rows: row.try_get(3)?,
+                bytes: row.try_get(4)?,
+                has_rows: row.try_get(5)?,
+            };
             let known = found.entry(locked.relation.clone()).or_insert_with(|| locked.clone());
             known.mode = known.mode.max(mode);
             known.scanned |= locked.scanned;
@@ -55,5 +64,7 @@ pub(crate) async fn work(client: &Client, effect: &Effect, locks: &[Locked]) -> 
     for typed in &effect.typed {
         work = work.max(types::work(client, typed).await?);
     }
-    Ok(work)
+    let of_rows = [Work::Scan, Work::Rewrite].contains(&work);
+    let without_rows = !locks.is_empty() && !locks.iter().any(|locked| locked.has_rows);
+    Ok(if of_rows && without_rows { Work::Catalog } else { work })
 }

@@ -113,7 +113,14 @@ async fn try_raise(client: &Client, fence: &Fence) -> Result<(), Error> {
 
 /// Who is at a file.
 async fn holder(client: &Client) -> Result<String, Error> {
-    let table = Locked { relation: NAME.to_owned(), mode: Mode::Exclusive, rows: None, bytes: 0, scanned: false };
+    let table = Locked {
+        relation: NAME.to_owned(),
+        mode: Mode::Exclusive,
+        rows: None,
+        bytes: 0,
+        scanned: false,
+        has_rows: true,
+    };
     let found = blockers::of(client, &[table]).await?;
     let holder = found.iter().find(|blocker| blocker.holds.is_some());
     Ok(holder.map_or_else(|| "a session that has just ended".to_owned(), ToString::to_string))

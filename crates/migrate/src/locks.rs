@@ -133,11 +133,15 @@ pub(crate) enum Along {
     /// Partitions without heirs.
     Partitions,
     PartitionsIn(Mode),
-    /// Partitions that have a copy of the trigger of this name.
-    TriggerCopies(String),
+    /// Partitions that have a copy of these triggers.
+    TriggerCopies(Triggers),
     /// Partitions and heirs, and the tables that foreign keys lead to.
     Referenced(Mode),
-    /// Partitions to which rows may go, and the tables in which their keys are looked up.
+    /// Partitions and heirs that have the constraint of this name from it.
+    Renamed(String),
+    /// Partitions and heirs, and the tables at the other ends of foreign keys that this column is of.
+    OfColumn(String),
+    /// What is behind a view, partitions to which rows may go, and the tables in which their keys are looked up.
     Inserted,
     /// Partitions and heirs, and the tables that foreign keys come from.
     Referencing,
@@ -147,8 +151,12 @@ pub(crate) enum Along {
     Attached,
     /// What has to do with one that goes.
     Detached,
+    /// Whose a partition's table is itself, all the way up, and not it.
+    Ancestors,
     /// What it reads, through views, with partitions and heirs.
     Read(Mode),
+    /// What a materialized view reads.
+    Refreshed,
     /// What a view reads.
     Views,
     /// Partitions and heirs, and what a view reads.
@@ -161,6 +169,15 @@ pub(crate) enum Along {
     OfStatistics,
 }
 
+/// Those that a statement names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Triggers {
+    One(String),
+    /// Without those of foreign keys and the like.
+    OfUsers,
+    All,
+}
+
 /// A column that has this type afterwards.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Typed {
@@ -168,6 +185,8 @@ pub(crate) struct Typed {
     pub(crate) column: String,
     pub(crate) ty: String,
     pub(crate) change: Change,
+    /// Functions whose values it begins with.
+    pub(crate) calls: Vec<String>,
 }
 
 /// How a column comes to its type.
@@ -236,6 +255,10 @@ impl Parts<'_> {
         names.map(|name| Named { along: along.clone(), ..named(name, mode) }).collect()
     }
 
+    fn without_data(&self) -> bool {
+        self.words.ends_with(&["with", "no", "data"].map(str::to_owned))
+    }
+
     fn unless_only(&self, along: Along) -> Along {
         if self.has("only") { Along::Nobody } else { along }
     }
@@ -251,8 +274,10 @@ impl Parts<'_> {
 pub(crate) fn effect(statement: &Stmt) -> Effect {
     let words = words(&statement.syntax().to_string());
     let parts = Parts { statement, words, all: relations(statement.syntax()) };
-    if let Stmt::AlterTable(alter) = statement {
-        return alter::table(alter);
+    match statement {
+        Stmt::AlterTable(alter) => return alter::table(statement.syntax(), alter.actions()),
+        Stmt::AlterForeignTable(alter) => return alter::table(statement.syntax(), alter.actions()),
+        _ => {}
     }
     let known = definition(&parts).map(|locks| Effect::of(locks, Work::Catalog));
     let known = known.or_else(|| index::effect(&parts)).or_else(|| rows::effect(&parts));
@@ -280,7 +305,7 @@ fn definition(parts: &Parts) -> Option<Vec<Named>> {
         }
         Stmt::DropTrigger(_) | Stmt::AlterTrigger(_) => {
             let trigger = parts.of_kind(SyntaxKind::TRIGGER_REF, AccessExclusive, &Along::Nobody).pop();
-            parts.each(AccessExclusive, &Along::TriggerCopies(trigger?.relation))
+            parts.each(AccessExclusive, &Along::TriggerCopies(Triggers::One(trigger?.relation)))
         }
         Stmt::DropView(_)
         | Stmt::DropMaterializedView(_)
@@ -289,11 +314,8 @@ fn definition(parts: &Parts) -> Option<Vec<Named>> {
         | Stmt::DropPolicy(_)
         | Stmt::DropRule(_)
         | Stmt::AlterRule(_) => parts.each(AccessExclusive, &Along::Nobody),
-        Stmt::AlterView(_)
-        | Stmt::AlterMaterializedView(_)
-        | Stmt::AlterForeignTable(_)
-        | Stmt::CreatePolicy(_)
-        | Stmt::AlterPolicy(_) => parts.first(AccessExclusive, AccessShare),
+        Stmt::AlterMaterializedView(alter) => alter::materialized_view(parts, alter),
+        Stmt::AlterView(_) | Stmt::CreatePolicy(_) | Stmt::AlterPolicy(_) => parts.first(AccessExclusive, AccessShare),
         Stmt::CreateRule(_) => rows::rule(parts),
         Stmt::CreateSequence(_) => parts.each(AccessShare, &Along::Nobody),
         Stmt::AlterSequence(_) => alter::sequence(parts),

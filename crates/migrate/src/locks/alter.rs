@@ -1,26 +1,33 @@
 //! Statements whose lock depends on what they change: `AlterTableGetLockLevel` of PostgreSQL, in our words.
 
-use super::{Along, Effect, Mode, Named, Parts, Work, named, relations, work};
+use super::{Along, Effect, Mode, Named, Parts, Triggers, Work, named, relations, work};
 use crate::words::words;
 use Mode::{AccessExclusive, AccessShare, ShareRowExclusive, ShareUpdateExclusive};
 use squawk_syntax::{
     SyntaxKind, SyntaxNode,
-    ast::{AlterTable, AlterTableAction as Action, AstNode},
+    ast::{AlterMaterializedView, AlterMaterializedViewAction, AlterTableAction as Action, AstNode},
 };
 
 /// The strongest of its actions, on the table and its children; and who else is in it.
-pub(super) fn table(alter: &AlterTable) -> Effect {
-    let named_by = alter.syntax().children().find(|node| node.kind() == SyntaxKind::TABLE_RELATION_NAME);
+pub(super) fn table(alter: &SyntaxNode, actions: impl Iterator<Item = Action>) -> Effect {
+    let named_by = alter.children().find(|node| node.kind() == SyntaxKind::TABLE_RELATION_NAME);
     let Some((node, table)) = named_by.and_then(|node| relations(&node).pop().map(|table| (node, table))) else {
         return Effect::of(Vec::new(), Work::Unknown);
     };
     let only = words(&node.text().to_string()).first().is_some_and(|word| word == "only");
     let mut effect = Effect::of(Vec::new(), Work::Catalog);
-    for action in alter.actions() {
+    for action in actions {
         let words = words(&action.syntax().to_string());
         let along = along(&action, &words, only);
         effect.locks.push(Named { along, ..named(table.clone(), mode(&action, &words)) });
+        if matches!(action, Action::AddConstraint(_)) && !only {
+            let heirs = Named { along: Along::Children, ..named(table.clone(), mode(&action, &words)) };
+            effect.locks.push(Named { since: 18, ..heirs });
+        }
         effect.locks.extend(others(&action));
+        if matches!(action, Action::AttachPartition(_)) {
+            effect.locks.push(Named { along: Along::Ancestors, ..named(table.clone(), AccessShare) });
+        }
         effect.work = effect.work.max(work::of(&action, &words));
         effect.typed.extend(work::typed(&table, &action));
     }
@@ -35,10 +42,49 @@ fn along(action: &Action, words: &[String], only: bool) -> Along {
         Action::AlterConstraint(_) if work::unenforced(words) => Along::Referenced(AccessExclusive),
         Action::AlterConstraint(_) if has("enforced") => Along::Referenced(ShareRowExclusive),
         Action::ValidateConstraint(_) => Along::Referenced(Mode::RowShare),
+        Action::RenameConstraint(_) => Along::Renamed(first(action, SyntaxKind::CONSTRAINT_NAME_REF)),
+        Action::AddConstraint(_) if only || has("inherit") => Along::Nobody,
+        Action::AddConstraint(_) if has("foreign") => Along::Partitions,
+        Action::AddConstraint(_) if has("unique") || has("exclude") => Along::PartitionsIn(Mode::Share),
+        // Options of a column are its table's own.
+        Action::AlterColumn(_) if of_planner(words) => Along::Nobody,
+        Action::AlterColumn(_) if has("type") => of_column(action),
+        Action::DropColumn(_) => of_column(action),
+        Action::EnableTrigger(_)
+        | Action::EnableReplicaTrigger(_)
+        | Action::EnableAlwaysTrigger(_)
+        | Action::DisableTrigger(_)
+            if !only =>
+        {
+            Along::TriggerCopies(triggers(action))
+        }
         Action::AttachPartition(_) => Along::Attached,
         Action::DetachPartition(_) => Along::Detached,
         _ if only || !recurses(action) => Along::Nobody,
         _ => Along::Children,
+    }
+}
+
+fn of_column(action: &Action) -> Along {
+    Along::OfColumn(first(action, SyntaxKind::COLUMN_NAME_REF))
+}
+
+/// The first name of a kind.
+fn first(action: &Action, kind: SyntaxKind) -> String {
+    action
+        .syntax()
+        .descendants()
+        .find(|node| node.kind() == kind)
+        .map(|node| node.text().to_string())
+        .unwrap_or_default()
+}
+
+fn triggers(action: &Action) -> Triggers {
+    let target = action.syntax().children().last();
+    match target.as_ref().map(|node| (node.kind(), node.text().to_string())) {
+        Some((SyntaxKind::TRIGGER_REF, name)) => Triggers::One(name),
+        Some((SyntaxKind::USER, _)) => Triggers::OfUsers,
+        _ => Triggers::All,
     }
 }
 
@@ -64,12 +110,15 @@ fn mode(action: &Action, words: &[String]) -> Mode {
         }
         Action::AlterColumn(_) => {
             // Statistics and options of a column are the planner's; SET STORAGE and the rest are not.
-            let of_planner = has("statistics")
-                || matches!(words.iter().rposition(|word| word == "("), Some(at) if ["set", "reset"].contains(&words[at - 1].as_str()));
-            if of_planner { ShareUpdateExclusive } else { AccessExclusive }
+            if has("statistics") || of_planner(words) { ShareUpdateExclusive } else { AccessExclusive }
         }
         _ => AccessExclusive,
     }
+}
+
+/// Whether options of a column are changed.
+fn of_planner(words: &[String]) -> bool {
+    matches!(words.iter().rposition(|word| word == "("), Some(at) if ["set", "reset"].contains(&words[at - 1].as_str()))
 }
 
 /// Whether the action goes on to partitions and heirs.
@@ -108,6 +157,17 @@ fn others(action: &Action) -> Vec<Named> {
     };
     let names = relations(action.syntax()).into_iter();
     names.map(|relation| Named { along: along.clone(), ..named(relation, mode) }).collect()
+}
+
+/// The strongest of its actions, which are in part those of a table.
+pub(super) fn materialized_view(parts: &Parts, alter: &AlterMaterializedView) -> Vec<Named> {
+    let mode = |action| match action {
+        AlterMaterializedViewAction::AlterTableAction(action) => mode(&action, &words(&action.syntax().to_string())),
+        _ => AccessExclusive,
+    };
+    let mut locks = parts.first(alter.action().map(mode).max().unwrap_or(AccessExclusive), AccessShare);
+    locks.truncate(1);
+    locks
 }
 
 fn referenced(node: &SyntaxNode) -> Vec<Named> {

@@ -7,11 +7,9 @@ use squawk_syntax::{SyntaxKind, ast::Stmt};
 pub(super) fn effect(parts: &Parts) -> Option<Effect> {
     let concurrently = parts.has("concurrently");
     let (locks, work) = match parts.statement {
-        // ONLY is for a partitioned table, which has no rows of its own.
-        Stmt::CreateIndex(_) if parts.has("only") => (parts.each(Share, &Along::Nobody), Work::Catalog),
         Stmt::CreateIndex(_) => {
             let mode = if concurrently { ShareUpdateExclusive } else { Share };
-            (parts.each(mode, &Along::Partitions), Work::Scan)
+            (parts.each(mode, &parts.unless_only(Along::Partitions)), Work::Scan)
         }
         Stmt::DropIndex(_) => {
             // The last of its locks is the strongest, when nobody can see the index any more.
@@ -52,9 +50,10 @@ pub(super) fn effect(parts: &Parts) -> Option<Effect> {
             locks.retain(|lock| !order.contains(lock));
             (locks, Work::Rewrite)
         }
+        Stmt::Refresh(_) if parts.without_data() => (parts.each(AccessExclusive, &Along::Nobody), Work::Catalog),
         Stmt::Refresh(_) => {
             let mode = if concurrently { Exclusive } else { AccessExclusive };
-            (parts.each(mode, &Along::Read(AccessShare)), Work::Rewrite)
+            (parts.each(mode, &Along::Refreshed), Work::Rewrite)
         }
         _ => return None,
     };

@@ -37,8 +37,13 @@ pub(super) fn effect(parts: &Parts) -> Option<Effect> {
         | Stmt::Declare(_)
         | Stmt::Explain(_) => (touched(syntax, Stage::Planned), Work::Found),
         Stmt::Copy(_) => (copied(syntax, parts.has("from")), Work::Found),
+        Stmt::CreateMaterializedView(_) | Stmt::CreateTableAs(_) | Stmt::SelectInto(_) if parts.without_data() => {
+            (touched(syntax, Stage::Analyzed), Work::Catalog)
+        }
         Stmt::CreateMaterializedView(_) | Stmt::CreateTableAs(_) | Stmt::SelectInto(_) => {
-            (touched(syntax, Stage::Planned), Work::Scan)
+            let locks = touched(syntax, Stage::Planned);
+            let work = if locks.is_empty() { Work::Rows } else { Work::Scan };
+            (locks, work)
         }
         Stmt::Prepare(_) => (touched(syntax, Stage::Rewritten), Work::Catalog),
         Stmt::CreateFunction(_) | Stmt::CreateProcedure(_) => (routine(syntax), Work::Catalog),
@@ -56,7 +61,7 @@ fn touched(node: &SyntaxNode, stage: Stage) -> Vec<Named> {
     let references = node.descendants().filter(is_relation);
     let locks = references.map(|reference| {
         let (mode, along) = if let Some(change) = change(&reference) {
-            let along = if change == SyntaxKind::INSERT { Along::Inserted } else { Along::Children };
+            let along = if change == SyntaxKind::INSERT { Along::Inserted } else { Along::Locked };
             (RowExclusive, if stage == Stage::Planned { along } else { Along::Nobody })
         } else {
             let mode = if locks_rows(&reference) { RowShare } else { AccessShare };
@@ -83,10 +88,16 @@ fn change(reference: &SyntaxNode) -> Option<SyntaxKind> {
     [INSERT, UPDATE, DELETE, MERGE].contains(&holder.kind()).then_some(holder.kind())
 }
 
-/// Whether it is read with `FOR UPDATE` or the like.
+/// Whether it is read with `FOR UPDATE` or the like, which may name some of what is read.
 fn locks_rows(reference: &SyntaxNode) -> bool {
     let select = reference.ancestors().find(|node| node.kind() == SyntaxKind::SELECT);
-    select.is_some_and(|select| select.children().any(|node| node.kind() == SyntaxKind::LOCKING_CLAUSE))
+    let clauses = select.iter().flat_map(SyntaxNode::children).filter(|node| node.kind() == SyntaxKind::LOCKING_CLAUSE);
+    let item = reference.parent().map(|item| words(&item.text().to_string())).unwrap_or_default();
+    clauses.into_iter().any(|clause| {
+        let of = clause.children().find(|node| node.kind() == SyntaxKind::LOCKING_OF);
+        let named = |of: SyntaxNode| of.children().any(|name| item.contains(&words(&name.text().to_string()).concat()));
+        of.is_none_or(named)
+    })
 }
 
 fn copied(copy: &SyntaxNode, from: bool) -> Vec<Named> {

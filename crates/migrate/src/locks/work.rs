@@ -27,7 +27,7 @@ fn added(action: &SyntaxNode, words: &[String]) -> Work {
     let is = |kind: SyntaxKind| action.descendants().any(|node| node.kind() == kind);
     let has = |word: &str| words.iter().any(|known| known == word);
     let default = is(SyntaxKind::DEFAULT_CONSTRAINT);
-    if has("stored") || has("identity") || volatile(action, words) {
+    if has("stored") || has("identity") || words.iter().any(|word| word.ends_with("serial")) {
         Work::Rewrite
     } else if is(SyntaxKind::CHECK_CONSTRAINT)
         || is(SyntaxKind::UNIQUE_CONSTRAINT)
@@ -55,7 +55,8 @@ pub(super) fn typed(table: &str, action: &Action) -> Option<Typed> {
         }
         _ => return None,
     };
-    Some(Typed { table: table.to_owned(), column: column.to_string(), ty: ty.syntax().text().to_string(), change })
+    let (column, ty) = (column.to_string(), ty.syntax().text().to_string());
+    Some(Typed { table: table.to_owned(), column, ty, change, calls: calls(syntax) })
 }
 
 /// Whether rows need not be as a constraint says.
@@ -63,19 +64,11 @@ pub(super) fn unenforced(words: &[String]) -> bool {
     words.windows(2).any(|pair| pair == ["not", "enforced"])
 }
 
-/// Functions that give one value to all rows.
-const STABLE: [&str; 5] =
-    ["now", "current_timestamp", "transaction_timestamp", "statement_timestamp", "current_setting"];
-
-/// Whether each row gets another default.
-fn volatile(action: &SyntaxNode, words: &[String]) -> bool {
-    if words.iter().any(|word| word.ends_with("serial")) {
-        return true;
-    }
+/// Functions whose values a new column begins with.
+fn calls(action: &SyntaxNode) -> Vec<String> {
     let defaults = action.descendants().filter(|node| node.kind() == SyntaxKind::DEFAULT_CONSTRAINT);
     let calls = defaults.flat_map(|node| node.descendants()).filter(|node| node.kind() == SyntaxKind::CALL_EXPR);
-    calls.into_iter().any(|call| {
-        let name = crate::words::words(&call.text().to_string());
-        name.first().is_none_or(|name| !STABLE.contains(&name.as_str()))
-    })
+    // The name without its schema is the last of its parts.
+    let names = calls.filter_map(|call| call.first_child()).filter_map(|name| name.descendants().last());
+    names.map(|name| name.text().to_string()).collect()
 }

@@ -67,8 +67,8 @@ const SEEN: &str = "SELECT relation, mode, granted FROM pg_locks WHERE pid = $1 
 
 /// Tables and the like are all compared; indexes and sequences only where the statement names them.
 async fn compared(client: &Client, said: &Locks) -> BTreeMap<u32, String> {
-    let all = "SELECT oid, relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace
-        AND (relkind IN ('r', 'p', 'm', 'v', 'f') OR relname = ANY($1))";
+    let all = "SELECT oid, oid::regclass::text FROM pg_class WHERE relnamespace IN ('public'::regnamespace, 'archive'::regnamespace)
+        AND (relkind IN ('r', 'p', 'm', 'v', 'f') OR oid::regclass::text = ANY($1))";
     let rows = client.query(all, &[&said.keys().collect::<Vec<_>>()]).await.unwrap();
     rows.iter().map(|row| (row.get(0), row.get(1))).collect()
 }
