@@ -4,13 +4,14 @@
 mod rest;
 
 use crate::{
-    Fence, File, Place,
+    Fence, File, Place, catalog,
     failure::Failure,
     fence,
     file::checksum,
     lint::runs_alone,
-    locks::{self, Effect, Mode},
+    locks::{self, Effect, Mode, Work},
     patience::Patience,
+    words::words,
 };
 use rest::{Rest, Resumable};
 use squawk_syntax::{
@@ -29,6 +30,7 @@ pub(crate) struct Step {
     alone: bool,
     pub(crate) place: Place,
     pub(crate) effect: Effect,
+    may_lock_more: bool,
     /// How a run that was killed goes on with it.
     resumable: Option<Resumable>,
     creates_index: bool,
@@ -47,7 +49,7 @@ pub(crate) fn of(file: &File) -> Vec<Step> {
     let statements = SourceFile::parse(&file.sql).tree().stmts().filter(|it| !matches!(it, Stmt::EmptyStmt(_)));
     let mut so_far = String::new();
     let step = |(number, statement): (i32, Stmt)| {
-        let sql = statement.syntax().to_string();
+        let (sql, effect) = (statement.syntax().to_string(), locks::effect(&statement));
         so_far += &sql;
         so_far.push(';');
         Step {
@@ -56,12 +58,24 @@ pub(crate) fn of(file: &File) -> Vec<Step> {
             sql,
             alone: runs_alone(&statement) || matches!(statement, Stmt::Reindex(_) | Stmt::Cluster(_)),
             place: Place::after(&file.sql, statement.syntax().text_range().start().into()),
-            effect: locks::effect(&statement),
+            may_lock_more: may_lock_more(&statement, &effect),
+            effect,
             resumable: Resumable::of(&statement),
             creates_index: matches!(statement, Stmt::CreateIndex(_)),
         }
     };
     (1..).zip(statements).map(step).collect()
+}
+
+/// Whether it may lock more than is known of it. Of what goes through a whole schema its kind says it.
+fn may_lock_more(statement: &Stmt, effect: &Effect) -> bool {
+    let words = words(&statement.syntax().to_string());
+    let has = |word: &str| words.iter().any(|known| known == word);
+    match statement {
+        Stmt::Vacuum(_) => has("full"),
+        Stmt::Reindex(_) => !has("concurrently"),
+        _ => effect.work == Work::Unknown,
+    }
 }
 
 /// How far a file was brought: the numbers of its statements that are done, and of those that were begun.
@@ -132,7 +146,8 @@ impl Steps<'_> {
     async fn run_alone(&self, file: &File, journal: &Journal, step: &Step) -> Result<(), Failure> {
         let client = self.client;
         // What lets everybody pass while it waits may wait long: an index that gives up was built in vain.
-        let lets_pass = step.effect.locks.iter().all(|lock| lock.mode <= Mode::ShareUpdateExclusive);
+        let locks = catalog::resolve(client, &step.effect.locks).await?;
+        let lets_pass = !step.may_lock_more && locks.iter().all(|lock| lock.mode <= Mode::ShareUpdateExclusive);
         let lock_timeout = if lets_pass { "1h" } else { "500ms" };
         let set = format!(
             "SET lock_timeout = '{lock_timeout}'; SET statement_timeout = 0; SET client_connection_check_interval = '2s'"

@@ -48,6 +48,7 @@ async fn until(client: &Client, holds: &str) {
 /// Passes so many messages of the client on, then hangs up on both, as when the process is killed.
 async fn cut_after(listener: TcpListener, socket: String, messages: usize) -> bool {
     let (mut client, _) = listener.accept().await.unwrap();
+    client.set_nodelay(true).unwrap();
     let mut server = UnixStream::connect(socket).await.unwrap();
     let (mut asked, mut answered) = (vec![0; 65536], vec![0; 65536]);
     let mut passed = 0;

@@ -3,6 +3,7 @@
 
 use super::{PEOPLE, apply, files, until};
 use migrate::{Client, Event, Files, Options, up};
+use std::time::Duration;
 use testing::Database;
 
 /// Kills the session of an `up` once this statement of it waits for somebody; nobody is in its way any more afterwards.
@@ -120,27 +121,39 @@ async fn a_detached_partition_that_was_killed_is_detached_to_the_end() {
 }
 
 #[tokio::test]
-async fn a_detach_that_is_kept_waiting_keeps_nobody_else_waiting() {
-    let (database, owner) = Database::without_tables().await;
-    apply(&owner, &files(&[PEOPLE])).await;
-    let (holder, passes) = (database.client("admin_user").await, database.client("admin_user").await);
-    // In the way of the second half, which nobody may read the partition beside.
-    holder.batch_execute("BEGIN; SELECT FROM part").await.unwrap();
-    let mut waited = false;
-    let released = tokio::sync::Notify::new();
-    let tell = |event: &Event| {
-        if let Event::Waiting { .. } = event {
-            waited = true;
-            released.notify_one();
-        }
-    };
-    let release = async {
-        released.notified().await;
-        passes.batch_execute("SET lock_timeout = '5s'; SELECT FROM part").await.unwrap();
-        holder.batch_execute("COMMIT").await.unwrap();
-    };
-    let (all, options) = (files(&[PEOPLE, DETACHED]), Options::default());
-    let (done, ()) = tokio::join!(up(&owner, &all, &options, tell), release);
-    assert_eq!((done.unwrap().len(), waited), (1, true));
-    assert!(texts(&owner, PARTITIONS).await.is_empty());
+async fn a_statement_of_no_transaction_that_is_kept_waiting_keeps_nobody_else_waiting() {
+    let archive = (
+        "20250102_archive.sql",
+        "CREATE SCHEMA archive; CREATE TABLE archive.people (id int); CREATE INDEX ON archive.people (id);
+         CREATE INDEX ON parts (id)",
+    );
+    for (statement, holds, passes) in [
+        // In the way of the second half, which nobody may read the partition beside.
+        ("ALTER TABLE parts DETACH PARTITION part CONCURRENTLY", "SELECT FROM part", "SELECT FROM part"),
+        ("REINDEX SCHEMA archive", "INSERT INTO archive.people VALUES (1)", "INSERT INTO archive.people VALUES (2)"),
+        // Each partition is held for as long as they are counted.
+        ("REINDEX TABLE CONCURRENTLY parts", "INSERT INTO parts VALUES (1)", "INSERT INTO parts VALUES (1)"),
+    ] {
+        let (database, owner) = Database::without_tables().await;
+        apply(&owner, &files(&[PEOPLE, archive])).await;
+        let (holder, other) = (database.client("admin_user").await, database.client("admin_user").await);
+        holder.batch_execute(&format!("BEGIN; {holds}")).await.unwrap();
+        let (mut waited, told) = (false, tokio::sync::Notify::new());
+        let tell = |event: &Event| {
+            if let Event::Waiting { .. } = event {
+                waited = true;
+                told.notify_one();
+            }
+        };
+        let release = async {
+            tokio::time::timeout(Duration::from_secs(30), told.notified()).await.expect("its lock given back");
+            other.batch_execute(&format!("SET lock_timeout = '5s'; {passes}")).await.unwrap();
+            holder.batch_execute("COMMIT").await.unwrap();
+        };
+        let sql = format!("-- no-transaction\n{statement}");
+        let (all, options) = (files(&[PEOPLE, archive, ("20250103_alone.sql", &sql)]), Options::default());
+        let (done, ()) = tokio::join!(up(&owner, &all, &options, tell), release);
+        assert_eq!((done.unwrap().len(), waited), (1, true), "{statement}");
+        assert!(texts(&owner, INVALID).await.is_empty(), "{statement}");
+    }
 }
